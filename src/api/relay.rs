@@ -1,0 +1,206 @@
+//! The relay: publishes the change log as events, in order, and takes down how far the broker has confirmed it.
+//!
+//! Every event is published `mandatory`: the stream of changes is bound to the exchange, so an event that comes back
+//! means that the stream is gone. After a crash or a nack it starts again after the last confirmed event; an event that
+//! goes out twice has the same message id and the same sequence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::envelope::event;
+use super::{Api, Fault};
+use crate::broker::{Confirmation, PublishFault, Publisher, Session};
+use crate::domain::{Bookmark, Change, Timestamp};
+use crate::wire;
+
+/// Changes that are read from the log at once.
+const READ_MAX: usize = 500;
+/// How often in a row the broker may refuse events before the session is given up.
+const NACKS_MAX: usize = 5;
+
+/// A message on its way, and the sequence that is published once the broker has it; none for a message in between.
+struct OnItsWay {
+    confirmation: Confirmation,
+    confirms: Option<u64>,
+}
+
+/// Publishes until the session breaks.
+pub(super) async fn run(api: &Arc<Api>, session: &Session) -> Result<(), Fault> {
+    let publisher = session.publisher().await?;
+    let events = session.names().events();
+    let namespace = session.names().namespace().to_owned();
+    let mut nacks = 0;
+    loop {
+        let before = *api.engine.published().borrow();
+        let (sender, receiver) = mpsc::channel(api.config.events_in_flight_max.max(1));
+        let relay = Relay {
+            api,
+            publisher: &publisher,
+            exchange: &events,
+            namespace: &namespace,
+            sender,
+        };
+        let ended = tokio::select! {
+            ended = relay.publish() => ended,
+            ended = confirm(api, receiver) => ended,
+        };
+        let nacked = matches!(ended, Err(Fault::Publish(PublishFault::Nacked)));
+        let progress = *api.engine.published().borrow() > before;
+        nacks = if progress { 1 } else { nacks + 1 };
+        if !nacked || nacks > NACKS_MAX {
+            return ended;
+        }
+        tracing::warn!(
+            published = before,
+            "the broker refused an event; publishing starts again after the last confirmed"
+        );
+    }
+}
+
+struct Relay<'a> {
+    api: &'a Arc<Api>,
+    publisher: &'a Publisher,
+    exchange: &'a str,
+    namespace: &'a str,
+    sender: mpsc::Sender<OnItsWay>,
+}
+
+impl Relay<'_> {
+    async fn publish(&self) -> Result<(), Fault> {
+        let mut committed = self.api.engine.committed();
+        let mut next = self.start().await?;
+        let mut counts: Vec<(String, u64)> = Vec::new();
+        let pause = Duration::from_millis(self.api.config.bookmark_interval_ms);
+        let mut due = Instant::now();
+        // Taken of the state in memory, and published once the events have come as far as that.
+        let mut bookmark: Option<Bookmark> = None;
+        loop {
+            if let Some(ready) = bookmark.take_if(|bookmark| bookmark.position.sequence < next) {
+                self.send_bookmark(&ready).await?;
+            }
+            let changes = self.read(next, READ_MAX).await?;
+            if changes.is_empty() {
+                tokio::select! {
+                    more = committed.wait_for(|position| position.sequence >= next) => {
+                        if more.is_err() {
+                            // The engine is done, so there will be no more; the last confirms are still to come.
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                    () = tokio::time::sleep_until(due) => {
+                        bookmark = Some(self.bookmark().await?);
+                        due = Instant::now() + pause;
+                    }
+                }
+                continue;
+            }
+            for change in &changes {
+                self.send_event(change, &mut counts).await?;
+                next = change.sequence + 1;
+                if let Some(ready) = bookmark.take_if(|bookmark| bookmark.position.sequence < next) {
+                    self.send_bookmark(&ready).await?;
+                }
+            }
+            // Under load there is never nothing to read.
+            if bookmark.is_none() && Instant::now() >= due {
+                bookmark = Some(self.bookmark().await?);
+                due = Instant::now() + pause;
+            }
+        }
+    }
+
+    async fn bookmark(&self) -> Result<Bookmark, Fault> {
+        let reads = Arc::clone(self.api.engine.reads());
+        Ok(tokio::task::spawn_blocking(move || reads.bookmark()).await??)
+    }
+
+    async fn send_bookmark(&self, bookmark: &Bookmark) -> Result<(), Fault> {
+        let now = (self.api.clock)();
+        let cluster = self.api.engine.reads().cluster();
+        self.send(
+            wire::render_bookmark(bookmark, now, cluster, self.namespace),
+            now,
+            None,
+        )
+        .await
+    }
+
+    /// Where to start: after what is confirmed, but at the beginning of a transaction, so that its counts are whole.
+    async fn start(&self) -> Result<u64, Fault> {
+        let next = *self.api.engine.published().borrow() + 1;
+        let first = self.read(next, 1).await?.pop();
+        Ok(first.map_or(next, |change| change.transaction.first.min(next)))
+    }
+
+    async fn read(&self, from: u64, most: usize) -> Result<Vec<Change>, Fault> {
+        let reads = Arc::clone(self.api.engine.reads());
+        Ok(tokio::task::spawn_blocking(move || reads.changes(from, most)).await??)
+    }
+
+    async fn send_event(&self, change: &Change, counts: &mut Vec<(String, u64)>) -> Result<(), Fault> {
+        let cluster = self.api.engine.reads().cluster();
+        if change.transaction.index == 0 {
+            counts.clear();
+        }
+        let kind = change.event.kind();
+        match counts.iter_mut().find(|(known, _)| known == kind) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((kind.to_owned(), 1)),
+        }
+        let last = change.transaction.is_last();
+        let sequence = change.sequence;
+        self.send(
+            wire::render_event(change, cluster, self.namespace),
+            change.time,
+            (!last).then_some(sequence),
+        )
+        .await?;
+        if last {
+            // The last event counts as published only with the message that closes its transaction.
+            let closing = wire::render_transaction(change, counts, cluster, self.namespace);
+            self.send(closing, change.time, Some(sequence)).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        outgoing: wire::Outgoing,
+        time: Timestamp,
+        confirms: Option<u64>,
+    ) -> Result<(), Fault> {
+        let routing_key = outgoing.routing_key.clone();
+        let message = event(outgoing, time);
+        let confirmation = self
+            .publisher
+            .send(self.exchange, &routing_key, &message, true)
+            .await?;
+        // The other side ends only together with us.
+        let _ = self
+            .sender
+            .send(OnItsWay {
+                confirmation,
+                confirms,
+            })
+            .await;
+        Ok(())
+    }
+}
+
+/// Takes the broker's confirms in the order of publication.
+async fn confirm(api: &Api, mut receiver: mpsc::Receiver<OnItsWay>) -> Result<(), Fault> {
+    while let Some(OnItsWay {
+        confirmation,
+        confirms,
+    }) = receiver.recv().await
+    {
+        confirmation.wait().await?;
+        if let Some(sequence) = confirms {
+            api.engine.confirm(sequence);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The `app` room: composition. Build, run, drain.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::api::{self, Api};
+use crate::broker::{self, Session};
+use crate::config::Config;
+use crate::domain::Timestamp;
+use crate::engine::{self, Engine, Setup};
+
+/// A session that lasted this long was a good one: the waits between sessions start small again.
+const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// Time between two ticks of the engine.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Why a server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The engine could not start.
+    #[error("the register cannot be opened")]
+    Start(#[source] engine::Fault),
+    /// The engine stopped at a fault.
+    #[error("the engine stopped at a fault; start the server again, and it recovers")]
+    Engine(#[source] Arc<engine::Fault>),
+    /// The broker cannot be used, or not for too long.
+    #[error("the broker cannot be used")]
+    Broker(#[from] broker::Fault),
+    /// The process could not be set up.
+    #[error("the process cannot be set up")]
+    Process(#[from] std::io::Error),
+}
+
+impl Fault {
+    /// Whether starting again is useless until a person has changed something.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Start(fault) => fault.is_permanent(),
+            Self::Broker(fault) => fault.is_permanent(),
+            Self::Engine(_) | Self::Process(_) => false,
+        }
+    }
+}
+
+/// Runs a primary until it is told to stop (SIGTERM or SIGINT), and drains it.
+///
+/// # Errors
+/// [`Fault`] where it could not start, or had to stop.
+pub fn run(config: &Config) -> Result<(), Fault> {
+    let engine = engine::start(Setup {
+        engine: config.engine.clone(),
+        store: config.store.clone(),
+        search: config.search.clone(),
+        limits: config.limits.into(),
+        new_cluster: uuid::Uuid::now_v7().to_string(),
+        clock: Arc::new(now),
+    })
+    .map_err(Fault::Start)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, engine))
+}
+
+/// The one place that asks the clock of the machine what time it is.
+#[expect(clippy::disallowed_methods, reason = "this is that place")]
+fn now() -> Timestamp {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
+}
+
+async fn serve(config: &Config, engine: Engine) -> Result<(), Fault> {
+    let draining = listen_for_signals()?;
+    let ticker = tokio::spawn(tick(engine.clone()));
+    let api = Api {
+        engine: engine.clone(),
+        config: config.api.clone(),
+        bounds: config.bounds(),
+        acknowledge: config.engine.acknowledge,
+        instance: config.instance.name.clone(),
+        namespace: config.broker.namespace.clone(),
+        prefetch_commands: config.broker.prefetch_commands,
+        prefetch_questions: config.broker.prefetch_questions,
+        clock: Arc::new(now),
+    };
+    let served = tokio::select! {
+        served = sessions(config, &api, draining) => served,
+        fault = engine.failed() => Err(Fault::Engine(fault)),
+    };
+    ticker.abort();
+    engine.drain().await;
+    if served.is_ok() {
+        tracing::info!("stopped");
+    }
+    served
+}
+
+/// One session after the other, until draining is done or there is no use in going on.
+async fn sessions(config: &Config, api: &Api, mut draining: watch::Receiver<bool>) -> Result<(), Fault> {
+    let drain = Duration::from_secs(config.instance.drain_s);
+    let mut backoff = config.broker.backoff();
+    loop {
+        let session = tokio::select! {
+            session = Session::open_with_retry(&config.broker, &config.instance.name) => session?,
+            _ = draining.wait_for(|draining| *draining) => return Ok(()),
+        };
+        tracing::info!(namespace = config.broker.namespace, "serving");
+        let began = tokio::time::Instant::now();
+        let ended = api.run(&session, draining.clone(), drain).await;
+        session.close().await;
+        let fault = match ended {
+            Ok(()) => return Ok(()),
+            Err(api::Fault::Engine(fault)) => return Err(Fault::Engine(Arc::new(fault))),
+            Err(api::Fault::Stopped(_)) => {
+                return Err(Fault::Engine(api.engine.failed().await));
+            }
+            // Somebody took a permission away, or changed an object of ours: trying again is of no use.
+            Err(api::Fault::Broker(fault)) if fault.is_permanent() => return Err(fault.into()),
+            Err(fault) => fault,
+        };
+        if began.elapsed() >= GOOD_SESSION {
+            backoff.reset();
+        }
+        let Some(wait) = backoff.next() else {
+            return Err(match fault {
+                api::Fault::Broker(fault) => fault.into(),
+                other => std::io::Error::other(other).into(),
+            });
+        };
+        tracing::warn!(
+            fault = &fault as &dyn std::error::Error,
+            wait_ms = wait.as_millis(),
+            "the session ended"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = draining.wait_for(|draining| *draining) => return Ok(()),
+        }
+    }
+}
+
+async fn tick(engine: Engine) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        engine.tick();
+    }
+}
+
+/// Turns true at the first SIGTERM or SIGINT; the second ends the process at once.
+fn listen_for_signals() -> Result<watch::Receiver<bool>, std::io::Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: what is in flight is finished first; a second signal stops at once");
+        sender.send_replace(true);
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(130);
+    });
+    Ok(receiver)
+}

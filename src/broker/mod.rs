@@ -1,0 +1,33 @@
+//! The `broker` room: bytes in, bytes out: AMQP connection, topology, consume, publish with confirms.
+//!
+//! A message's way through it: [`Session::open`] connects twice, once to publish and once to consume, and
+//! declares the exchanges and queues. A [`Consumer`] hands over each [`Delivery`], a [`Message`] with where it
+//! came from. When the work for it is done and the [`Publisher`]'s [`Confirmation`]s are there, the delivery is
+//! acknowledged; if nobody can be answered for it, [`Publisher::park`] moves it to the dead letters.
+//! When anything fails, [`Session::broken`] says so, and the owner opens a new session after the next wait of a
+//! [`Backoff`]; what was not acknowledged comes again. [`Client`] is the other side: requests and replies.
+//!
+//! Nothing here knows a command or an event, and nothing outside this room names lapin.
+
+mod backoff;
+mod client;
+mod config;
+mod connection;
+mod consumer;
+mod fault;
+mod message;
+mod park;
+mod publisher;
+mod session;
+mod subscribe;
+mod topology;
+
+pub use backoff::Backoff;
+pub use client::Client;
+pub use config::{Config, Names, redacted};
+pub use consumer::{Consumer, Delivery, StreamOffset};
+pub use fault::{Fault, FaultKind, PublishFault};
+pub use message::{Header, Message};
+pub use park::{NotParked, Origin};
+pub use publisher::{Confirmation, Publisher};
+pub use session::Session;

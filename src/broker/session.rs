@@ -1,0 +1,225 @@
+//! A server's session: two connections, so that deliveries and their settlement go on while publishing is
+//! blocked, and the topology, declared and checked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::config::{Config, Names};
+use super::connection::{Health, Link, address};
+use super::consumer::{Consumer, StreamOffset, Subscription};
+use super::fault::{Fault, PublishFault};
+use super::message::Message;
+use super::publisher::{Limits, Publisher};
+use super::subscribe::subscribe;
+use super::topology;
+
+/// Publishers that are there from the beginning; more are opened when they are asked for.
+const PUBLISHERS: usize = 3;
+/// How long the trial of a reply is waited for.
+const TRY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Two plain connections to the broker. Nothing recovers by itself: when [`Session::broken`] resolves, the
+/// owner drops the session and opens another.
+#[derive(Debug)]
+pub struct Session {
+    publishing: Link,
+    consuming: Link,
+    health: Arc<Health>,
+    names: Names,
+    limits: Limits,
+    /// Opened before the first message: a broker that is short of memory blocks a connection at its first message, and
+    /// opens no channel on it from then on.
+    publishers: Mutex<Vec<Publisher>>,
+}
+
+impl Session {
+    /// Connects, then declares and checks the topology, all within `connect_timeout_ms`. The broker shows the
+    /// connections as `connection_name` with `/publish` and `/consume`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::is_permanent`] tells whether trying again can help.
+    pub async fn open(config: &Config, connection_name: &str) -> Result<Self, Fault> {
+        config.validate()?;
+        let uri = config.uri()?;
+        let limit = config.connect_timeout();
+        let opening = async {
+            let health = Health::new();
+            let name = format!("{connection_name}/consume");
+            let consuming = Link::open(&uri, &name, &health, limit).await?;
+            let channel = consuming.channel().await?;
+            topology::declare(&channel, config).await?;
+            let name = format!("{connection_name}/publish");
+            let publishing = Link::open(&uri, &name, &health, limit).await?;
+            let session = Self {
+                publishing,
+                consuming,
+                health,
+                names: config.names()?,
+                limits: Limits::of(config),
+                publishers: Mutex::default(),
+            };
+            let mut publishers = Vec::with_capacity(PUBLISHERS);
+            for _ in 0..PUBLISHERS {
+                publishers.push(session.new_publisher().await?);
+            }
+            if let Some(publisher) = publishers.first() {
+                session.try_to_reply(publisher).await?;
+            }
+            *session.publishers.lock().unwrap_or_else(PoisonError::into_inner) = publishers;
+            Ok(session)
+        };
+        tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
+            let doing = format!("opening a session with the broker at {}", address(&uri));
+            Err(Fault::deadline(&doing, limit, "is it a broker, and is it up?"))
+        })
+    }
+
+    /// Replies go through the default exchange. Whether we may write to it is better learnt now than with the first
+    /// reply, when its command is done already. The message goes to a queue that nobody has, and vanishes.
+    async fn try_to_reply(&self, publisher: &Publisher) -> Result<(), Fault> {
+        let nobody = format!("{}.nobody", self.names.namespace());
+        let sent = publisher.send("", &nobody, &Message::default(), false).await?;
+        // No answer in time is no refusal: a broker that is short of memory takes nothing for a while.
+        match tokio::time::timeout(TRY_TIMEOUT, sent.wait()).await {
+            Ok(Err(PublishFault::Lost(fault))) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// [`Session::open`], again and again with the waits of `reconnect_*`, until it works, a fault is permanent,
+    /// or `reconnect_give_up_s` has passed. Each failed try is logged. To end it early, drop the future.
+    ///
+    /// # Errors
+    ///
+    /// The last fault.
+    pub async fn open_with_retry(config: &Config, connection_name: &str) -> Result<Self, Fault> {
+        let mut backoff = config.backoff();
+        loop {
+            let fault = match Self::open(config, connection_name).await {
+                Ok(session) => return Ok(session),
+                Err(fault) if fault.is_permanent() => return Err(fault),
+                Err(fault) => fault,
+            };
+            let Some(wait) = backoff.next() else {
+                return Err(fault);
+            };
+            tracing::warn!(
+                fault = &fault as &dyn std::error::Error,
+                wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+                "no session with the broker yet"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// The names of the exchanges and queues.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Consumes from `queue` with at most `prefetch` deliveries unsettled. `tag` names the consumer at the
+    /// broker; it must differ between consumers of one channel only, and each consumer has its own.
+    ///
+    /// # Errors
+    ///
+    /// The queue is missing, not for us, or the broker does not answer in time.
+    pub async fn consume(&self, queue: &str, prefetch: u16, tag: &str) -> Result<Consumer, Fault> {
+        self.consume_from(queue, prefetch, tag, None).await
+    }
+
+    /// Consumes from the stream `queue`, from `from` on. Deliveries must be acknowledged, which here only
+    /// makes room for more; nothing is taken out of a stream.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Session::consume`].
+    pub async fn consume_stream(
+        &self,
+        queue: &str,
+        prefetch: u16,
+        tag: &str,
+        from: StreamOffset,
+    ) -> Result<Consumer, Fault> {
+        self.consume_from(queue, prefetch, tag, Some(from)).await
+    }
+
+    async fn consume_from(
+        &self,
+        queue: &str,
+        prefetch: u16,
+        tag: &str,
+        from: Option<StreamOffset>,
+    ) -> Result<Consumer, Fault> {
+        let channel = self.consuming.channel().await?;
+        let subscription = Subscription {
+            queue,
+            tag,
+            prefetch,
+            from,
+            no_ack: false,
+        };
+        Consumer::start(channel, &self.health, self.limits.call, &subscription).await
+    }
+
+    /// Consumes what `exchange` gets under the routing keys of `bindings`, through a queue of our own that
+    /// goes with the consumer: see [`super::Client::subscribe`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Session::consume`].
+    pub async fn subscribe(&self, exchange: &str, bindings: &[String]) -> Result<Consumer, Fault> {
+        let channel = self.consuming.channel().await?;
+        subscribe(channel, &self.health, self.limits.call, exchange, bindings).await
+    }
+
+    /// A publisher with a channel of its own.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended, or the broker does not answer in time.
+    pub async fn publisher(&self) -> Result<Publisher, Fault> {
+        let ready = self
+            .publishers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        match ready {
+            Some(publisher) => Ok(publisher),
+            None => self.new_publisher().await,
+        }
+    }
+
+    async fn new_publisher(&self) -> Result<Publisher, Fault> {
+        let channel = self.publishing.channel().await?;
+        Publisher::start(channel, &self.health, self.limits, &self.names.dead()).await
+    }
+
+    /// Waits until a connection or one of its channels has failed, and tells the first failure.
+    pub async fn broken(&self) -> Fault {
+        self.health.failed().await
+    }
+
+    /// What the broker says while it blocks our publishing, being short of memory or disk. The beginning and
+    /// the end of it are logged here.
+    pub fn blocked(&self) -> watch::Receiver<Option<String>> {
+        self.health.blocked()
+    }
+
+    /// Closes both connections, within a few seconds. Unsettled deliveries go back to their queues.
+    pub async fn close(self) {
+        futures_util::future::join(self.publishing.close(), self.consuming.close()).await;
+    }
+}
+
+impl Limits {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            confirm: config.confirm_timeout(),
+            call: config.connect_timeout(),
+            body_bytes: config.message_bytes_max,
+        }
+    }
+}

@@ -1,0 +1,630 @@
+//! The command line, as a person types it.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the text of --help, where backticks would show"
+)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::domain::{EntityType, Id, Nature};
+
+use super::help::{
+    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, REMOVE_HELP, SEARCH_HELP,
+    SEND_HELP, WATCH_HELP,
+};
+
+/// The register of environments and resources, and of what depends on what.
+#[derive(Debug, Parser)]
+#[command(name = "domesday", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(disable_help_subcommand = true, propagate_version = false)]
+pub struct Cli {
+    /// What all verbs share.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What all verbs share.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The broker; better set DOMESDAY_BROKER_URL, which keeps a password out of the process list
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "DOMESDAY_BROKER_URL",
+        hide_env_values = true,
+        hide_env = true
+    )]
+    pub broker: Option<String>,
+    /// The namespace of the instance [default: domesday]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "DOMESDAY_NAMESPACE",
+        hide_env = true
+    )]
+    pub namespace: Option<String>,
+    /// A configuration file; client verbs read its section `broker`
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DOMESDAY_CONFIG",
+        hide_env = true
+    )]
+    pub config: Option<PathBuf>,
+    /// How long to wait, such as 500ms or 2m [default: 30s; apply: 60s, mirror: 1h]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Colours: auto, always or never; NO_COLOR is honoured
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run an instance
+    Server(ServerArgs),
+    /// Look at a configuration file
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Make the register say what files say
+    #[command(after_help = APPLY_HELP)]
+    Apply(ApplyArgs),
+    /// Remove environments or resources
+    #[command(after_help = REMOVE_HELP)]
+    Remove(RemoveArgs),
+    /// Undo removals
+    Restore(RestoreArgs),
+    /// Find environments and resources by words
+    #[command(after_help = SEARCH_HELP)]
+    Search(SearchArgs),
+    /// Ask the dependency graph
+    #[command(after_help = GRAPH_HELP)]
+    Graph {
+        /// What to ask.
+        #[command(subcommand)]
+        question: GraphQuestion,
+    },
+    /// Follow events as they happen
+    #[command(after_help = WATCH_HELP)]
+    Watch(WatchArgs),
+    /// Keep a copy of the register on disk, one file each, and prove it
+    #[command(after_help = MIRROR_HELP)]
+    Mirror(MirrorArgs),
+    /// Look after the dead letters: messages that nobody could be answered for
+    #[command(after_help = DEAD_HELP)]
+    Dead {
+        /// What to do.
+        #[command(subcommand)]
+        action: DeadAction,
+    },
+    /// Ask whether an instance is there
+    Ping(PingArgs),
+    /// Send one message as it is and print the reply
+    #[command(after_help = SEND_HELP)]
+    Send(SendArgs),
+    /// Print completions for a shell
+    #[command(
+        after_help = COMPLETIONS_HELP
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Of `server`.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Take commands; without it the instance is a secondary, which follows a primary
+    #[arg(long)]
+    pub primary: bool,
+}
+
+/// Of `config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigAction {
+    /// Read a configuration file and say what is wrong with it
+    Check {
+        /// The file; else that of --config or DOMESDAY_CONFIG
+        file: Option<PathBuf>,
+    },
+}
+
+/// Of `apply`.
+#[derive(Debug, Clone, Args)]
+pub struct ApplyArgs {
+    /// Files or directories; - is standard input
+    #[arg(
+        short = 'f',
+        long = "file",
+        value_name = "FILE",
+        required = true,
+        num_args = 1..,
+        action = ArgAction::Append
+    )]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; print the events that this would cause
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Documents per transaction
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u16).range(1..=10_000)
+    )]
+    pub batch: u16,
+    /// Transactions that may be on their way at the same time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 16,
+        value_parser = clap::value_parser!(u16).range(1..=256)
+    )]
+    pub in_flight: u16,
+}
+
+/// Of `remove`.
+#[derive(Debug, Clone, Args)]
+pub struct RemoveArgs {
+    /// environment or resource
+    #[arg(value_name = "TYPE", value_parser = entity)]
+    pub entity: EntityType,
+    /// Which
+    #[arg(value_name = "ID", required = true, value_parser = id)]
+    pub ids: Vec<Id>,
+    /// Remove it even if others depend on it or are in it
+    #[arg(long)]
+    pub detach: bool,
+    /// Change nothing; say what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the replies as JSON, one on each line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `restore`.
+#[derive(Debug, Clone, Args)]
+pub struct RestoreArgs {
+    /// environment or resource
+    #[arg(value_name = "TYPE", value_parser = entity)]
+    pub entity: EntityType,
+    /// Which
+    #[arg(value_name = "ID", required = true, value_parser = id)]
+    pub ids: Vec<Id>,
+    /// Change nothing; say what would happen
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the replies as JSON, one on each line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `search`.
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// In the query language
+    #[arg(value_name = "QUERY", required = true, num_args = 1..)]
+    pub query: Vec<String>,
+    /// Only in this environment
+    #[arg(long, value_name = "ENVIRONMENT", value_parser = id)]
+    pub within: Option<Id>,
+    /// The most hits to show
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub limit: u32,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `graph`.
+#[derive(Debug, Subcommand)]
+pub enum GraphQuestion {
+    /// What a resource needs, directly and through others
+    Dependencies(ReachArgs),
+    /// What needs a resource, directly and through others
+    Dependents(ReachArgs),
+    /// How one resource comes to need another
+    Path(PathArgs),
+    /// Which resources need themselves through others
+    Cycles(CyclesArgs),
+    /// Dependencies on resources that are not registered
+    Dangling(DanglingArgs),
+}
+
+/// Of `graph dependencies` and `graph dependents`.
+#[derive(Debug, Clone, Args)]
+pub struct ReachArgs {
+    /// The resource to start from
+    #[arg(value_name = "ID", value_parser = id)]
+    pub id: Id,
+    /// How many steps far [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth: Option<u32>,
+    /// Which dependencies to follow: hard, soft, startup [default: all]
+    #[arg(long, value_name = "NATURE", value_delimiter = ',', value_parser = nature)]
+    pub natures: Vec<Nature>,
+    /// The most nodes to show
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub limit: u32,
+    /// How to show it
+    #[command(flatten)]
+    pub form: FormArgs,
+}
+
+/// How to show a graph.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag, and at most one of them is set"
+)]
+#[derive(Debug, Clone, Copy, Args)]
+pub struct FormArgs {
+    /// How to show it: tree, table, json, dot or mermaid
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "tree",
+        hide_possible_values = true,
+        group = "form"
+    )]
+    pub format: Form,
+    /// Short for --format tree
+    #[arg(long, group = "form")]
+    pub tree: bool,
+    /// Short for --format table
+    #[arg(long, group = "form")]
+    pub table: bool,
+    /// Short for --format json
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// Short for --format dot (Graphviz)
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// Short for --format mermaid
+    #[arg(long, group = "form")]
+    pub mermaid: bool,
+}
+
+/// How to show a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// A tree of lines
+    Tree,
+    /// One line for each node
+    Table,
+    /// The answer as it came
+    Json,
+    /// For Graphviz
+    Dot,
+    /// For Mermaid
+    Mermaid,
+}
+
+impl FormArgs {
+    /// The one form that was chosen.
+    pub const fn form(self) -> Form {
+        if self.tree {
+            Form::Tree
+        } else if self.table {
+            Form::Table
+        } else if self.json {
+            Form::Json
+        } else if self.dot {
+            Form::Dot
+        } else if self.mermaid {
+            Form::Mermaid
+        } else {
+            self.format
+        }
+    }
+}
+
+/// Of `graph path`.
+#[derive(Debug, Clone, Args)]
+pub struct PathArgs {
+    /// The resource that needs the other
+    #[arg(value_name = "FROM", value_parser = id)]
+    pub from: Id,
+    /// The other
+    #[arg(value_name = "TO", value_parser = id)]
+    pub to: Id,
+    /// All paths, not only a shortest
+    #[arg(long)]
+    pub all: bool,
+    /// Which dependencies to follow: hard, soft, startup [default: all]
+    #[arg(long, value_name = "NATURE", value_delimiter = ',', value_parser = nature)]
+    pub natures: Vec<Nature>,
+    /// The most paths to show
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub limit: u32,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `graph cycles`.
+#[derive(Debug, Clone, Args)]
+pub struct CyclesArgs {
+    /// Only cycles that touch this environment
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub environment: Option<Id>,
+    /// Which dependencies to follow: hard, soft, startup [default: all]
+    #[arg(long, value_name = "NATURE", value_delimiter = ',', value_parser = nature)]
+    pub natures: Vec<Nature>,
+    /// The most cycles to show
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub limit: u32,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `graph dangling`.
+#[derive(Debug, Clone, Args)]
+pub struct DanglingArgs {
+    /// Only dependencies of resources in this environment
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub environment: Option<Id>,
+    /// The most ids to show
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub limit: u32,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `watch`.
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// Types of events, such as resource.updated, 'resource.*' or '*.removed' [default: all]
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Only events of this environment and of what is in it
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub environment: Option<Id>,
+    /// Print each event as JSON, one on each line
+    #[arg(long)]
+    pub json: bool,
+    /// End after so many events
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+}
+
+/// Of `mirror`.
+#[derive(Debug, Clone, Args)]
+pub struct MirrorArgs {
+    /// Where; it is made where there is none
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// End when the copy is complete and proved
+    #[arg(long)]
+    pub once: bool,
+    /// Run this in a shell for each file that changes
+    #[arg(long, value_name = "COMMAND")]
+    pub exec: Option<String>,
+    /// How long one such run may take
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub exec_timeout: Duration,
+}
+
+/// Of `dead`.
+#[derive(Debug, Subcommand)]
+pub enum DeadAction {
+    /// List the oldest of them, and leave them where they are
+    List {
+        /// How many to look at
+        #[command(flatten)]
+        look: LookArgs,
+        /// Print one JSON object on each line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one with its properties, headers and body
+    Show {
+        /// Its message id, or its number in the list
+        #[arg(value_name = "ID")]
+        id: String,
+        /// How many to look at
+        #[command(flatten)]
+        look: LookArgs,
+    },
+    /// Send them again to where they came from, and take them out
+    Retry {
+        /// Which
+        #[command(flatten)]
+        which: WhichArgs,
+        /// Under new message ids: a command that was refused gets the same answer under its old one
+        #[arg(long)]
+        as_new: bool,
+    },
+    /// Throw them away
+    Drop {
+        /// Which
+        #[command(flatten)]
+        which: WhichArgs,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// How far to look.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LookArgs {
+    /// How many to look at, the oldest first
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u16).range(1..=10_000)
+    )]
+    pub limit: u16,
+}
+
+/// Which of the dead letters.
+#[derive(Debug, Clone, Args)]
+pub struct WhichArgs {
+    /// Message ids, or numbers in the list
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub ids: Vec<String>,
+    /// All that are there now
+    #[arg(long)]
+    pub all: bool,
+    /// How far to look
+    #[command(flatten)]
+    pub look: LookArgs,
+}
+
+/// Of `ping`.
+#[derive(Debug, Clone, Args)]
+pub struct PingArgs {
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Of `send`.
+#[derive(Debug, Clone, Args)]
+pub struct SendArgs {
+    /// The type of the message, such as resource.put
+    #[arg(value_name = "TYPE")]
+    pub kind: String,
+    /// A file with the body; - is standard input [default: {"args":{}}]
+    #[arg(long, value_name = "FILE")]
+    pub body: Option<PathBuf>,
+    /// It is a question, not a command
+    #[arg(long)]
+    pub question: bool,
+    /// The message id, by which the server recognises a repetition [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub message_id: Option<String>,
+}
+
+fn id(text: &str) -> Result<Id, String> {
+    Id::parse(text).map_err(|error| error.to_string())
+}
+
+fn entity(text: &str) -> Result<EntityType, String> {
+    EntityType::parse(text).ok_or_else(|| "it is `environment` or `resource`".to_owned())
+}
+
+fn nature(text: &str) -> Result<Nature, String> {
+    Nature::parse(text).ok_or_else(|| "it is `hard`, `soft` or `startup`".to_owned())
+}
+
+/// A whole number and a unit: `500ms`, `30s`, `2m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = text.strip_prefix(digits).unwrap_or_default();
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a whole number and a unit, such as 30s".to_owned())?;
+    let ms = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => return Err("the unit is ms, s, m or h".to_owned()),
+    };
+    match ms {
+        Some(ms) if (1..=86_400_000).contains(&ms) => Ok(Duration::from_millis(ms)),
+        _ => Err("it must be above zero and at most 24h".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::CommandFactory;
+
+    use super::{Cli, duration};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_fits_eighty_columns() {
+        let mut all = vec![Cli::command()];
+        while let Some(command) = all.pop() {
+            all.extend(command.get_subcommands().cloned());
+            let help = command.term_width(80).render_long_help().to_string();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn durations_have_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        for wrong in ["", "s", "5", "5d", "0s", "-1s", "25h", "99999999999999999999s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

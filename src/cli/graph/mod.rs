@@ -1,0 +1,255 @@
+//! `graph`: questions to the dependency graph, and the pictures of their answers.
+
+mod dot;
+mod mermaid;
+mod picture;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+use crate::domain::Nature;
+use crate::wire::shape::{
+    AnswerBody, CyclesArgs as Cycles, CyclesBody, DanglingArgs as Dangling, DanglingBody, NatureWord,
+    NodeBody, PathArgs as Path, PathsBody, QuestionBody, ReachArgs as Reach, SubgraphBody,
+};
+
+use super::args::{CyclesArgs, DanglingArgs, Form, GraphQuestion, PathArgs, ReachArgs};
+use super::exit::{Exit, Failure};
+use super::output::{FAINT, Output, one_line};
+use super::search::footer;
+use super::session::Session;
+use super::table::table;
+
+use picture::Picture;
+
+/// Asks, and shows the answer.
+///
+/// # Errors
+/// The register does not know what was asked about, or no answer came.
+pub async fn run(question: &GraphQuestion, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+    match question {
+        GraphQuestion::Dependencies(args) => reach(args, Way::Dependencies, session, output).await,
+        GraphQuestion::Dependents(args) => reach(args, Way::Dependents, session, output).await,
+        GraphQuestion::Path(args) => path(args, session, output).await,
+        GraphQuestion::Cycles(args) => cycles(args, session, output).await,
+        GraphQuestion::Dangling(args) => dangling(args, session, output).await,
+    }
+}
+
+/// Along dependencies, or against them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Dependencies,
+    Dependents,
+}
+
+async fn reach(args: &ReachArgs, way: Way, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+    let kind = match way {
+        Way::Dependencies => "graph.dependencies",
+        Way::Dependents => "graph.dependents",
+    };
+    let mut question = QuestionBody::new(Reach {
+        id: args.id.to_string(),
+        depth: args.depth,
+        natures: natures(&args.natures),
+    });
+    question.limit = Some(args.limit.into());
+    let answer = session
+        .question::<_, AnswerBody<SubgraphBody>>(kind, &question)
+        .await?;
+    session.close().await;
+    let form = args.form.form();
+    if form == Form::Json {
+        output.print(&answer.raw.to_string())?;
+        return Ok(Exit::Ok);
+    }
+    let truncated = truncated(&answer.body);
+    let AnswerBody {
+        as_of,
+        findings,
+        total,
+        ..
+    } = answer.body;
+    let picture = Picture::new(findings, truncated);
+    match form {
+        Form::Tree => output.print(&tree::render(&picture, args.id.as_str(), way))?,
+        Form::Table => output.print(&nodes(picture.nodes(), output.width()))?,
+        Form::Dot => output.print(&dot::render(&picture))?,
+        Form::Mermaid => output.print(&mermaid::render(&picture))?,
+        Form::Json => {}
+    }
+    if matches!(form, Form::Tree | Form::Table) {
+        let what = match (way, total) {
+            (Way::Dependencies, 1) => "dependency",
+            (Way::Dependencies, _) => "dependencies",
+            (Way::Dependents, 1) => "dependent",
+            (Way::Dependents, _) => "dependents",
+        };
+        output.tell(&footer(&format!("{total} {what}"), &as_of));
+    }
+    if let Some(reason) = picture.truncated()
+        && form != Form::Tree
+    {
+        output.tell(&format!("{FAINT}truncated: {reason}{FAINT:#}"));
+    }
+    Ok(Exit::Ok)
+}
+
+fn natures(natures: &[Nature]) -> Option<Vec<NatureWord>> {
+    let word = |nature: &Nature| match nature {
+        Nature::Hard => NatureWord::Hard,
+        Nature::Soft => NatureWord::Soft,
+        Nature::Startup => NatureWord::Startup,
+    };
+    (!natures.is_empty()).then(|| natures.iter().map(word).collect())
+}
+
+fn truncated<F>(answer: &AnswerBody<F>) -> Option<String> {
+    answer.truncated.then(|| {
+        answer
+            .truncated_because
+            .as_deref()
+            .map_or_else(|| "the answer leaves something out".to_owned(), one_line)
+    })
+}
+
+/// One line for each node.
+fn nodes(nodes: &[NodeBody], width: Option<u16>) -> String {
+    let rows = nodes.iter().map(|node| {
+        let note = if node.external {
+            "external"
+        } else if node.registered {
+            ""
+        } else {
+            "not registered"
+        };
+        [
+            node.distance.to_string(),
+            node.id.clone(),
+            node.kind.clone(),
+            node.name.clone(),
+            note.to_owned(),
+        ]
+    });
+    table(["STEPS", "ID", "KIND", "NAME", ""], rows, width)
+}
+
+/// Tells how many there were, and why not all are shown.
+fn tell_end<F>(count: &str, answer: &AnswerBody<F>, output: &mut Output) {
+    output.tell(&footer(count, &answer.as_of));
+    if let Some(reason) = truncated(answer) {
+        output.tell(&format!("{FAINT}truncated: {reason}{FAINT:#}"));
+    }
+}
+
+async fn path(args: &PathArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+    let mut question = QuestionBody::new(Path {
+        from: args.from.to_string(),
+        to: args.to.to_string(),
+        all: args.all,
+        natures: natures(&args.natures),
+    });
+    question.limit = Some(args.limit.into());
+    let answer = session
+        .question::<_, AnswerBody<PathsBody>>("graph.path", &question)
+        .await?;
+    session.close().await;
+    let paths = &answer.body.findings.paths;
+    let exit = if paths.is_empty() { Exit::Refused } else { Exit::Ok };
+    if args.json {
+        output.print(&answer.raw.to_string())?;
+        return Ok(exit);
+    }
+    let mut text = String::new();
+    for path in paths {
+        text.push_str(&ids(path, " → "));
+        text.push('\n');
+    }
+    if !text.is_empty() {
+        output.print(&text)?;
+    }
+    let count = match paths.len() {
+        0 => format!("{} does not need {}", args.from, args.to),
+        1 => "1 path".to_owned(),
+        n => format!("{n} paths"),
+    };
+    tell_end(&count, &answer.body, output);
+    Ok(exit)
+}
+
+async fn cycles(args: &CyclesArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+    let mut question = QuestionBody::new(Cycles {
+        environment: args.environment.as_ref().map(ToString::to_string),
+        natures: natures(&args.natures),
+    });
+    question.limit = Some(args.limit.into());
+    let answer = session
+        .question::<_, AnswerBody<CyclesBody>>("graph.cycles", &question)
+        .await?;
+    session.close().await;
+    if args.json {
+        output.print(&answer.raw.to_string())?;
+        return Ok(Exit::Ok);
+    }
+    let cycles = &answer.body.findings.cycles;
+    if !cycles.is_empty() {
+        let rows = cycles
+            .iter()
+            .map(|cycle| [cycle.len().to_string(), ids(cycle, ", ")]);
+        output.print(&table(["SIZE", "RESOURCES"], rows, output.width()))?;
+    }
+    let count = match answer.body.total {
+        0 => "no cycles".to_owned(),
+        1 => "1 cycle".to_owned(),
+        n => format!("{n} cycles"),
+    };
+    tell_end(&count, &answer.body, output);
+    Ok(Exit::Ok)
+}
+
+fn ids(nodes: &[NodeBody], between: &str) -> String {
+    nodes
+        .iter()
+        .map(|node| one_line(&node.id))
+        .collect::<Vec<_>>()
+        .join(between)
+}
+
+async fn dangling(args: &DanglingArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+    let mut question = QuestionBody::new(Dangling {
+        environment: args.environment.as_ref().map(ToString::to_string),
+    });
+    question.limit = Some(args.limit.into());
+    let answer = session
+        .question::<_, AnswerBody<DanglingBody>>("graph.dangling", &question)
+        .await?;
+    session.close().await;
+    if args.json {
+        output.print(&answer.raw.to_string())?;
+        return Ok(Exit::Ok);
+    }
+    let items = &answer.body.findings.dangling;
+    if !items.is_empty() {
+        let rows = items.iter().map(|item| {
+            let mut by = item.dependents.join(", ");
+            let unnamed = item
+                .dependents_total
+                .saturating_sub(u64::try_from(item.dependents.len()).unwrap_or(u64::MAX));
+            if unnamed > 0 {
+                let _ = write!(by, " and {unnamed} more");
+            }
+            [item.id.clone(), by]
+        });
+        output.print(&table(["NOT REGISTERED", "NEEDED BY"], rows, output.width()))?;
+    }
+    let count = match answer.body.total {
+        0 => "nothing dangles".to_owned(),
+        1 => "1 id is needed and not registered".to_owned(),
+        n => format!("{n} ids are needed and not registered"),
+    };
+    tell_end(&count, &answer.body, output);
+    Ok(Exit::Ok)
+}

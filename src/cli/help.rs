@@ -1,0 +1,138 @@
+//! The long texts of `--help`: examples, file formats, exit codes.
+
+/// Below the options of `domesday`.
+pub(super) const AFTER_HELP: &str = "\
+Environment:
+  DOMESDAY_BROKER_URL   amqp[s]://user:password@host:port/vhost; this way the
+                        password stays off the command line
+  DOMESDAY_CONFIG       a configuration file, whose [broker] section may name a
+                        url_file instead
+  DOMESDAY_NAMESPACE    the first part of the names of queues and exchanges
+  NO_COLOR              no colours
+
+Exit codes:
+    0  all went well
+    1  something was rejected, is not there, or differs
+   64  the command line or the configuration cannot be used
+   65  the input cannot be read or has mistakes; nothing was sent
+   69  the broker cannot be reached or does not let us in
+   70  an error inside domesday
+   75  no answer in time; the same again may work
+  130  interrupted
+
+Examples:
+  domesday server --primary --config domesday.toml
+  domesday apply -f environments/
+  domesday search 'kind:postgres tag.owner:payments'
+  domesday graph dependents db-1 --tree
+  domesday watch 'resource.*' --environment lab-7";
+
+/// Below the options of `apply`.
+pub(super) const APPLY_HELP: &str = "\
+Files are YAML, JSON or JSON Lines. Each document has a `type`:
+
+  type: resource
+  id: db-1
+  kind: postgres
+  dependencies:
+    - resource: vm-7
+  ---
+  type: environment
+  id: lab-7
+  resources: [db-1, vm-7]
+
+All files are read before anything is sent; where there are mistakes, they are
+listed with their lines, and nothing is sent. Order does not matter.
+Running it again changes nothing; so does running it after an interruption.
+
+Examples:
+  domesday apply -f lab.yaml
+  domesday apply -f environments/ --dry-run
+  inventory --as-json-lines | domesday apply -f -";
+
+/// Below the options of `remove`.
+pub(super) const REMOVE_HELP: &str = "\
+A removal is refused while something depends on it or is in it; --detach goes ahead:
+dependencies on it dangle, an environment lets go of its resources. It can be undone
+with `restore` while its tombstone lasts.
+
+Examples:
+  domesday remove resource web-1 web-2
+  domesday remove environment lab-7 --detach";
+
+/// Below the options of `search`.
+pub(super) const SEARCH_HELP: &str = "\
+Queries:
+  payments database            words, in names, descriptions, ids and tags
+  \"payment gateway\"            a phrase
+  kind:postgres name:orders    fields; also tag.owner:payments, environment:lab-7
+  post*   postgrs~1            prefix; one letter wrong
+  a OR b, NOT c, ( )           all words must match unless OR is between them
+
+Examples:
+  domesday search 'kind:postgres tag.owner:payments'
+  domesday search orders --within lab-7 --limit 5";
+
+/// Below the options of `graph`.
+pub(super) const GRAPH_HELP: &str = "\
+Examples:
+  domesday graph dependencies web-1            what it needs, as a tree
+  domesday graph dependents db-1 --depth 2     what needs it, two steps far
+  domesday graph dependents db-1 --dot | dot -Tsvg > db-1.svg
+  domesday graph path web-1 db-1 --all
+  domesday graph cycles --environment lab-7";
+
+/// Below the options of `watch`.
+pub(super) const WATCH_HELP: &str = "\
+Patterns are those of an AMQP topic exchange: * is one word, # is any number of them.
+
+Examples:
+  domesday watch
+  domesday watch 'resource.*' --environment lab-7
+  domesday watch '*.removed' --count 1 --json";
+
+/// Below the options of `mirror`.
+pub(super) const MIRROR_HELP: &str = "\
+DIR/resource/ID.json and DIR/environment/ID.json hold {revision, document, check}, of
+an environment also its resources; characters beyond [A-Za-z0-9._-] are %-encoded.
+DIR/.domesday/cursor.json says how far the copy is. A file that was edited or deleted
+is repaired at the next start, and other files are left alone.
+The command of --exec sees DOMESDAY_EVENT (such as resource.updated), DOMESDAY_TYPE,
+DOMESDAY_ID, DOMESDAY_FILE, DOMESDAY_REVISION and DOMESDAY_SEQUENCE. Runs come one
+after another; one that fails is reported, and the mirror goes on.
+Without --once it follows until Ctrl-C. Exit code 1: it could not be proved.
+
+Examples:
+  domesday mirror /srv/domesday
+  domesday mirror copy --once && git -C copy add -A
+  domesday mirror copy --exec 'echo \"$DOMESDAY_EVENT $DOMESDAY_ID\"'";
+
+/// Below the options of `dead`.
+pub(super) const DEAD_HELP: &str = "\
+A message goes to the dead letters when it was refused and nobody waited for the
+answer, or when it was delivered too often. To look does not take them out, but
+while someone looks nobody else sees them. The register remembers by the message id
+what it refused: --as-new has such a command decided anew, and its sender's own
+repetition would then be a second command.
+
+Examples:
+  domesday dead list
+  domesday dead show 3
+  domesday dead retry --all
+  domesday dead retry 3 --as-new
+  domesday dead drop 0190b7e4-8c7a-7bb1-a9d3-3f5d1c5f9e11 --yes";
+
+/// Below the options of `send`.
+pub(super) const SEND_HELP: &str = "\
+For what has no verb of its own. The reply is printed as JSON; a problem in it ends with
+exit code 1.
+
+Examples:
+  echo '{\"args\":{\"id\":\"db-1\",\"kind\":\"postgres\"}}' |
+    domesday send resource.put --body -
+  domesday send ping --question";
+
+/// Below the options of `completions`.
+pub(super) const COMPLETIONS_HELP: &str = "\
+Example:
+  domesday completions bash > ~/.local/share/bash-completion/completions/domesday";

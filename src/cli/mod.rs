@@ -1,0 +1,145 @@
+//! The `cli` room: `server` and the client verbs.
+//!
+//! A client verb walks like this: [`args`] → [`settings`] → [`session`] (one connection, the same message until
+//! its answer comes) → the verb's own file → [`output`], and ends with an [`Exit`], which is a contract.
+
+pub mod apply;
+pub mod args;
+pub mod change;
+pub mod dead;
+pub mod exit;
+pub mod graph;
+mod help;
+pub mod manifest;
+pub mod mirror;
+pub mod output;
+pub mod ping;
+pub mod search;
+pub mod send;
+pub mod server;
+pub mod session;
+pub mod settings;
+pub mod table;
+pub mod watch;
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, ConfigAction, Global, Verb};
+use exit::{Exit, Failure};
+use output::Output;
+use session::Session;
+use settings::{PATIENCE, PATIENCE_OF_MIRROR};
+
+/// Reads the command line, does what it says, and tells how it ended.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error).into(),
+    };
+    let mut output = Output::new(cli.global.color);
+    let exit = match dispatch(cli, &mut output) {
+        Ok(exit) => exit,
+        // Whoever reads has enough: that is their good right.
+        Err(Failure::ClosedPipe) => Exit::Ok,
+        Err(Failure::Told { exit, what, hint }) => {
+            output.tell_error(&what, &hint);
+            exit
+        }
+    };
+    exit.into()
+}
+
+/// Help and version are no errors; everything else is a command line that cannot be used.
+fn refuse(error: &clap::Error) -> Exit {
+    // A reader who has gone is told nothing.
+    drop(error.print());
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
+
+fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
+    let Cli { global, verb } = cli;
+    match verb {
+        Verb::Server(args) => server::run(&args, &global),
+        Verb::Config {
+            action: ConfigAction::Check { file },
+        } => server::check_config(file.as_deref(), &global, output),
+        Verb::Completions { shell } => completions(shell, output),
+        Verb::Apply(args) => apply::run(&args, &global, output),
+        Verb::Remove(args) => {
+            let session = open(&global, "remove", PATIENCE)?;
+            wait(change::remove(&args, &session, output))
+        }
+        Verb::Restore(args) => {
+            let session = open(&global, "restore", PATIENCE)?;
+            wait(change::restore(&args, &session, output))
+        }
+        Verb::Search(args) => {
+            let session = open(&global, "search", PATIENCE)?;
+            wait(search::run(&args, &session, output))
+        }
+        Verb::Graph { question } => {
+            let session = open(&global, "graph", PATIENCE)?;
+            wait(graph::run(&question, &session, output))
+        }
+        Verb::Watch(args) => {
+            let session = open(&global, "watch", PATIENCE)?;
+            wait(watch::run(&args, global.timeout, &session, output))
+        }
+        Verb::Dead { action } => {
+            let session = open(&global, "dead", PATIENCE)?;
+            wait(dead::run(&action, &session, output))
+        }
+        Verb::Mirror(args) => {
+            let patience = if args.once { PATIENCE } else { PATIENCE_OF_MIRROR };
+            let session = open(&global, "mirror", patience)?;
+            wait(mirror::run(&args, &session, output))
+        }
+        Verb::Ping(args) => {
+            let session = open(&global, "ping", PATIENCE)?;
+            wait(ping::run(&args, &session, output))
+        }
+        Verb::Send(args) => {
+            let order = send::order(&args)?;
+            let session = open(&global, "send", PATIENCE)?;
+            wait(send::run(&args, &order, &session, output))
+        }
+    }
+}
+
+fn open(global: &Global, verb: &str, patience: Duration) -> Result<Session, Failure> {
+    let config = settings::broker_config(global)?;
+    let name = format!("domesday {verb}");
+    Session::new(config, &name, global.timeout.unwrap_or(patience))
+}
+
+/// Runs a client verb to its end, or to Ctrl-C.
+fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    runtime()?.block_on(async {
+        tokio::select! {
+            // The verb first: it may have an end of its own for Ctrl-C.
+            biased;
+            done = verb => done,
+            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+        }
+    })
+}
+
+/// What a client verb's waiting runs on.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Internal, format!("no threads to run on: {error}")))
+}
+
+fn completions(shell: clap_complete::Shell, output: &mut Output) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "domesday", &mut script);
+    output.print(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,72 @@
+//! `server` and `config check`: the verbs of the instance itself.
+
+use std::error::Error;
+use std::path::Path;
+
+use super::args::{Global, ServerArgs};
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::settings::prefer_command_line;
+use crate::app;
+use crate::config::Config;
+use crate::telemetry;
+
+/// Runs an instance until it is told to stop.
+///
+/// # Errors
+/// The instance could not start, or had to stop.
+pub fn run(args: &ServerArgs, global: &Global) -> Result<Exit, Failure> {
+    if !args.primary {
+        return Err(Failure::usage("this version runs primaries only").hint("add --primary"));
+    }
+    let file = global.config.as_deref();
+    let mut config = match file {
+        Some(file) => load(file)?,
+        None => Config::default(),
+    };
+    prefer_command_line(&mut config.broker, global);
+    config.check().map_err(|fault| Failure::usage(chain(&fault)))?;
+    telemetry::install(&config.telemetry).map_err(|fault| Failure::usage(chain(&fault)))?;
+    app::run(&config).map_err(|fault| Failure::new(exit_of(&fault), chain(&fault)))?;
+    Ok(Exit::Ok)
+}
+
+/// Reads a configuration file and says what is wrong with it.
+///
+/// # Errors
+/// The file cannot be used.
+pub fn check_config(file: Option<&Path>, global: &Global, output: &mut Output) -> Result<Exit, Failure> {
+    let Some(file) = file.or(global.config.as_deref()) else {
+        return Err(Failure::usage("no file to check").hint("write `domesday config check FILE`"));
+    };
+    load(file)?;
+    output.print(&format!("{}: fine\n", file.display()))?;
+    Ok(Exit::Ok)
+}
+
+fn load(file: &Path) -> Result<Config, Failure> {
+    Config::load(file).map_err(|fault| {
+        Failure::usage(chain(&fault)).hint("config.example.toml lists every key with its default")
+    })
+}
+
+/// What a supervisor should know: whether starting again can help.
+fn exit_of(fault: &app::Fault) -> Exit {
+    match fault {
+        fault if fault.is_permanent() => Exit::Usage,
+        app::Fault::Broker(_) => Exit::Unavailable,
+        app::Fault::Start(_) | app::Fault::Engine(_) | app::Fault::Process(_) => Exit::Internal,
+    }
+}
+
+/// An error with what caused it, down to the root.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

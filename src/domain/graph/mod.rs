@@ -1,0 +1,313 @@
+//! The dependency graph in memory: nodes by id, edges packed for traversal, and the walks over them.
+//!
+//! Nodes are the registered resources, the resources that others need and nobody registered (*dangling*), and the
+//! external things that resources need. A dangling node turns into a registered one, in place, when its id appears.
+
+mod adjacency;
+mod cycles;
+mod paths;
+mod reach;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use adjacency::{Adjacency, Link, NODES_MAX};
+
+use super::document::{Nature, Resource, Target};
+use super::id::Id;
+use super::question::{Dangling, Direction, Natures, Node};
+
+pub use paths::Paths;
+
+/// The most dependents that one dangling reference names; it always says how many there are.
+const DANGLING_DEPENDENTS_MAX: usize = 20;
+
+/// The dependency graph.
+#[derive(Default)]
+pub struct Graph {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    resources: HashMap<Id, u32>,
+    externals: HashMap<Arc<str>, u32>,
+    kinds: HashSet<Arc<str>>,
+    needs: Adjacency,
+    needed_by: Adjacency,
+    registered: usize,
+}
+
+/// One node. A slot in the free list is an unregistered external without links.
+#[derive(Clone)]
+struct Slot {
+    name: NodeName,
+    kind: Arc<str>,
+    title: Box<str>,
+    registered: bool,
+}
+
+#[derive(Clone)]
+enum NodeName {
+    Resource(Id),
+    External(Arc<str>),
+}
+
+/// A graph can hold no more nodes; its limit is 2^28.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the graph is full at {NODES_MAX} nodes")]
+pub struct GraphFull;
+
+/// The label of an edge: its nature, and whether it is one of a group.
+const fn label(nature: Nature, grouped: bool) -> u8 {
+    let nature = match nature {
+        Nature::Hard => 0,
+        Nature::Soft => 1,
+        Nature::Startup => 2,
+    };
+    nature | if grouped { 4 } else { 0 }
+}
+
+const fn nature_of(label: u8) -> Nature {
+    match label & 3 {
+        0 => Nature::Hard,
+        1 => Nature::Soft,
+        _ => Nature::Startup,
+    }
+}
+
+const fn is_grouped(label: u8) -> bool {
+    label & 4 != 0
+}
+
+impl Graph {
+    /// Registers a resource, or replaces what is known of it.
+    ///
+    /// # Errors
+    /// [`GraphFull`] where a new node would be one too many; the graph then lacks some edges and must be dropped.
+    pub fn put(&mut self, resource: &Resource) -> Result<(), GraphFull> {
+        let node = self.resource_node(&resource.id)?;
+        let kind = self.kind(&resource.kind);
+        if let Some(slot) = self.slots.get_mut(node as usize) {
+            self.registered += usize::from(!slot.registered);
+            slot.registered = true;
+            slot.kind = kind;
+            slot.title = resource.name.as_str().into();
+        }
+        let mut links = Vec::with_capacity(resource.dependencies.len());
+        for dependency in &resource.dependencies {
+            let label = label(dependency.nature, dependency.is_group());
+            for target in dependency.targets() {
+                links.push(Link::new(self.target_node(target)?, label));
+            }
+        }
+        links.sort_unstable();
+        links.dedup();
+        self.set_needs(node, &links);
+        Ok(())
+    }
+
+    /// Takes a resource out; where others still need it, it stays as a dangling reference.
+    pub fn remove(&mut self, id: &Id) {
+        let Some(&node) = self.resources.get(id) else {
+            return;
+        };
+        let nothing = self.kind("");
+        if let Some(slot) = self.slots.get_mut(node as usize) {
+            self.registered -= usize::from(slot.registered);
+            slot.registered = false;
+            slot.kind = nothing;
+            slot.title = Box::default();
+        }
+        self.set_needs(node, &[]);
+        self.release(node);
+    }
+
+    /// Whether a resource of this id is registered.
+    pub fn contains(&self, id: &Id) -> bool {
+        self.resources
+            .get(id)
+            .and_then(|node| self.slots.get(*node as usize))
+            .is_some_and(|s| s.registered)
+    }
+
+    /// How many resources are registered.
+    pub const fn resource_count(&self) -> usize {
+        self.registered
+    }
+
+    /// How many edges there are, those to dangling and external nodes included.
+    pub fn edge_count(&self) -> usize {
+        self.needs.len()
+    }
+
+    /// The resources that depend directly on this one, whether it is registered or not.
+    pub fn dependents(&self, id: &Id) -> impl Iterator<Item = &Id> {
+        let links = self
+            .resources
+            .get(id)
+            .map(|node| self.needed_by.of(*node))
+            .unwrap_or_default();
+        links.iter().filter_map(|link| self.resource_id(link.node()))
+    }
+
+    /// Every resource that others need and nobody registered, by id; with `among`, only as far as one of those
+    /// resources needs it.
+    pub fn dangling(&self, among: Option<&dyn Fn(&Id) -> bool>) -> Vec<Dangling> {
+        let mut all = Vec::new();
+        for (node, slot) in (0_u32..).zip(&self.slots) {
+            let NodeName::Resource(id) = &slot.name else {
+                continue;
+            };
+            let links = self.needed_by.of(node);
+            if slot.registered || links.is_empty() {
+                continue;
+            }
+            let mut dependents: Vec<Id> = links
+                .iter()
+                .filter_map(|link| self.resource_id(link.node()))
+                .filter(|dependent| among.is_none_or(|among| among(dependent)))
+                .cloned()
+                .collect();
+            dependents.sort_unstable();
+            dependents.dedup();
+            let total = dependents.len();
+            dependents.truncate(DANGLING_DEPENDENTS_MAX);
+            if total > 0 {
+                all.push(Dangling {
+                    id: id.clone(),
+                    dependents,
+                    total,
+                });
+            }
+        }
+        all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        all
+    }
+
+    /// The node of a resource, registered or dangling.
+    fn find(&self, id: &Id) -> Option<u32> {
+        self.resources.get(id).copied()
+    }
+
+    fn resource_id(&self, node: u32) -> Option<&Id> {
+        match &self.slots.get(node as usize)?.name {
+            NodeName::Resource(id) => Some(id),
+            NodeName::External(_) => None,
+        }
+    }
+
+    /// A node as answers show it.
+    fn show(&self, node: u32, distance: u32) -> Option<Node> {
+        let slot = self.slots.get(node as usize)?;
+        let target = match &slot.name {
+            NodeName::Resource(id) => Target::Resource(id.clone()),
+            NodeName::External(uri) => Target::External(uri.to_string()),
+        };
+        Some(Node {
+            target,
+            registered: slot.registered,
+            kind: slot.kind.to_string(),
+            name: slot.title.to_string(),
+            distance,
+        })
+    }
+
+    /// The links of a node one way, as far as the natures allow.
+    fn links(&self, node: u32, direction: Direction, natures: Natures) -> impl Iterator<Item = Link> {
+        let links = match direction {
+            Direction::Dependencies => self.needs.of(node),
+            Direction::Dependents => self.needed_by.of(node),
+        };
+        links
+            .iter()
+            .copied()
+            .filter(move |link| natures.contains(nature_of(link.label())))
+    }
+
+    fn set_needs(&mut self, node: u32, links: &[Link]) {
+        let old: Vec<Link> = self.needs.of(node).to_vec();
+        // Both lists are sorted, so what is in one only is found by a binary search.
+        for link in links.iter().filter(|link| old.binary_search(link).is_err()) {
+            self.needed_by.push(link.node(), Link::new(node, link.label()));
+        }
+        self.needs.set(node, links);
+        for link in old.iter().filter(|link| links.binary_search(link).is_err()) {
+            self.needed_by.remove(link.node(), Link::new(node, link.label()));
+            self.release(link.node());
+        }
+    }
+
+    fn resource_node(&mut self, id: &Id) -> Result<u32, GraphFull> {
+        if let Some(node) = self.resources.get(id) {
+            return Ok(*node);
+        }
+        let node = self.new_node(NodeName::Resource(id.clone()))?;
+        self.resources.insert(id.clone(), node);
+        Ok(node)
+    }
+
+    fn target_node(&mut self, target: &Target) -> Result<u32, GraphFull> {
+        match target {
+            Target::Resource(id) => self.resource_node(id),
+            Target::External(uri) => {
+                if let Some(node) = self.externals.get(uri.as_str()) {
+                    return Ok(*node);
+                }
+                let uri: Arc<str> = Arc::from(uri.as_str());
+                let node = self.new_node(NodeName::External(Arc::clone(&uri)))?;
+                self.externals.insert(uri, node);
+                Ok(node)
+            }
+        }
+    }
+
+    fn new_node(&mut self, name: NodeName) -> Result<u32, GraphFull> {
+        let slot = Slot {
+            name,
+            kind: self.kind(""),
+            title: Box::default(),
+            registered: false,
+        };
+        if let Some(node) = self.free.pop()
+            && let Some(place) = self.slots.get_mut(node as usize)
+        {
+            *place = slot;
+            return Ok(node);
+        }
+        let node = u32::try_from(self.slots.len()).map_err(|_| GraphFull)?;
+        if self.slots.len() >= NODES_MAX {
+            return Err(GraphFull);
+        }
+        self.slots.push(slot);
+        Ok(node)
+    }
+
+    /// Gives a node back that nobody needs and that is nothing of its own.
+    fn release(&mut self, node: u32) {
+        let Some(slot) = self.slots.get_mut(node as usize) else {
+            return;
+        };
+        if slot.registered || !self.needed_by.of(node).is_empty() || !self.needs.of(node).is_empty() {
+            return;
+        }
+        let nobody = NodeName::External(Arc::from(""));
+        let forgotten = match std::mem::replace(&mut slot.name, nobody) {
+            NodeName::Resource(id) => self.resources.remove(&id),
+            NodeName::External(uri) => self.externals.remove(&uri),
+        };
+        // A node that is free already has no name that could be forgotten, and must not be freed twice.
+        if forgotten.is_some() {
+            self.free.push(node);
+        }
+    }
+
+    /// One shared text for each kind: there are few kinds and many resources.
+    fn kind(&mut self, kind: &str) -> Arc<str> {
+        if let Some(known) = self.kinds.get(kind) {
+            return Arc::clone(known);
+        }
+        let kind: Arc<str> = Arc::from(kind);
+        self.kinds.insert(Arc::clone(&kind));
+        kind
+    }
+}

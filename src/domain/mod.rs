@@ -1,0 +1,44 @@
+//! The `domain` room: meaning. Documents, commands, events, problems, and the decision between them.
+//!
+//! Nothing in it knows a clock, a disk or a network. Time is a parameter; what is known already comes through
+//! [`View`]; and [`decide`] is a function of those two and the command.
+
+mod command;
+mod decide;
+mod digest;
+mod document;
+mod event;
+pub mod graph;
+mod id;
+mod limits;
+mod membership;
+mod patch;
+mod problem;
+mod question;
+mod receipt;
+#[cfg(test)]
+pub(crate) mod strategies;
+mod sync;
+#[cfg(test)]
+pub(crate) mod tests;
+mod view;
+
+pub use command::{Command, Envelope, Expect, RemoveMode, Step, Trace};
+pub use decide::{Refusal, Rules, decide};
+pub use digest::Digest;
+pub use document::{
+    Dependency, Document, Entrypoint, Environment, Nature, Needs, Resource, StatusEndpoint, Tags, Target,
+};
+pub use event::{Change, Event, Fact, LINKS_PER_EVENT, Transaction};
+pub use id::{EntityKey, EntityType, ID_CHARS_MAX, Id, IdError, Timestamp};
+pub use limits::{Limits, NAME_BYTES_MAX, check, escape};
+pub use membership::Membership;
+pub use patch::{AttributesPatch, DocumentPatch, EnvironmentPatch, ResourcePatch, TagsPatch};
+pub use problem::{Mistake, Problem, ProblemKind};
+pub use question::{
+    Answer, Bookmark, Dangling, Direction, Edge, Findings, Hit, Inquiry, Natures, Node, Pong, Position,
+    Question, Subgraph,
+};
+pub use receipt::{Outcome, Receipt};
+pub use sync::{Cursor, Filter, SyncRequest, Verdict};
+pub use view::{Entity, Live, Overlay, Tombstone, View, ViewFault};

@@ -1,0 +1,211 @@
+//! Problems: how the register says no. A problem is an answer, stable and never worth retrying unchanged.
+
+use serde_json::{Map, Value};
+
+/// One mistake in what was sent: where it is, what it is, how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// A JSON Pointer (RFC 6901) into the body.
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
+    /// What to do; may be empty.
+    pub hint: String,
+}
+
+/// What sort of no it is. The slug is the stable end of the problem's URN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProblemKind {
+    /// The body is not JSON, or not an object.
+    Malformed,
+    /// The content type is not `application/json`.
+    UnsupportedContentType,
+    /// No command or question has this type.
+    UnknownType,
+    /// The document or the arguments have mistakes.
+    Invalid,
+    /// A limit of the instance was exceeded.
+    LimitExceeded,
+    /// The entity exists, and `expect` was `absent`.
+    AlreadyExists,
+    /// There is no such entity.
+    NotFound,
+    /// The entity is at another revision than `expect` says.
+    RevisionMismatch,
+    /// Others depend on the resource.
+    HasDependents,
+    /// The environment still has resources.
+    HasMembers,
+    /// The tombstone is gone, so there is nothing to restore.
+    TombstoneExpired,
+    /// The message id was used before with another body.
+    IdReused,
+    /// The deadline passed before the message was executed.
+    Expired,
+    /// The text of a search cannot be read.
+    QuerySyntax,
+    /// The sequence that was asked for was not reached in time.
+    NotReached,
+    /// This instance does not accept commands.
+    NotPrimary,
+    /// The instance could not do it now, through no fault of the request.
+    Unavailable,
+}
+
+impl ProblemKind {
+    /// Every kind, for documentation and tests.
+    pub const ALL: [Self; 17] = [
+        Self::Malformed,
+        Self::UnsupportedContentType,
+        Self::UnknownType,
+        Self::Invalid,
+        Self::LimitExceeded,
+        Self::AlreadyExists,
+        Self::NotFound,
+        Self::RevisionMismatch,
+        Self::HasDependents,
+        Self::HasMembers,
+        Self::TombstoneExpired,
+        Self::IdReused,
+        Self::Expired,
+        Self::QuerySyntax,
+        Self::NotReached,
+        Self::NotPrimary,
+        Self::Unavailable,
+    ];
+
+    /// The stable end of `urn:domesday:problem:…`.
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnsupportedContentType => "unsupported-content-type",
+            Self::UnknownType => "unknown-type",
+            Self::Invalid => "invalid",
+            Self::LimitExceeded => "limit-exceeded",
+            Self::AlreadyExists => "already-exists",
+            Self::NotFound => "not-found",
+            Self::RevisionMismatch => "revision-mismatch",
+            Self::HasDependents => "has-dependents",
+            Self::HasMembers => "has-members",
+            Self::TombstoneExpired => "tombstone-expired",
+            Self::IdReused => "id-reused",
+            Self::Expired => "expired",
+            Self::QuerySyntax => "query-syntax",
+            Self::NotReached => "not-reached",
+            Self::NotPrimary => "not-primary",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Reads a slug.
+    pub fn parse(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.slug() == slug)
+    }
+
+    /// A short sentence for people, the same for every problem of this kind.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Malformed => "The body cannot be read",
+            Self::UnsupportedContentType => "The content type is not application/json",
+            Self::UnknownType => "No message has this type",
+            Self::Invalid => "The message has mistakes",
+            Self::LimitExceeded => "A limit is exceeded",
+            Self::AlreadyExists => "The entity exists already",
+            Self::NotFound => "There is no such entity",
+            Self::RevisionMismatch => "The entity is at another revision",
+            Self::HasDependents => "Others depend on it",
+            Self::HasMembers => "Resources are in it",
+            Self::TombstoneExpired => "It was removed too long ago",
+            Self::IdReused => "The message id was used for another message",
+            Self::Expired => "The deadline has passed",
+            Self::QuerySyntax => "The search cannot be read",
+            Self::NotReached => "The sequence was not reached in time",
+            Self::NotPrimary => "This instance takes no commands",
+            Self::Unavailable => "The instance cannot do it now",
+        }
+    }
+}
+
+/// A refusal in the shape of RFC 9457.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What sort of no.
+    pub kind: ProblemKind,
+    /// What happened this time.
+    pub detail: String,
+    /// Where in the body, as a JSON Pointer (RFC 6901); empty for the body as a whole.
+    pub pointer: String,
+    /// What to do; may be empty.
+    pub hint: String,
+    /// Every mistake, where there may be more than one; the first is also in `detail` and `pointer`.
+    pub mistakes: Vec<Mistake>,
+    /// Fields of its own, such as the actual revision.
+    pub facts: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem with the body as a whole.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            pointer: String::new(),
+            hint: String::new(),
+            mistakes: Vec::new(),
+            facts: Map::new(),
+        }
+    }
+
+    /// The problem of a message with mistakes; says the first, and lists all.
+    pub fn of_mistakes(kind: ProblemKind, mistakes: Vec<Mistake>) -> Self {
+        let mut problem = Self::new(kind, "");
+        if let Some(first) = mistakes.first() {
+            problem.detail = match mistakes.len() {
+                1 => first.detail.clone(),
+                2 => format!("{} (and 1 more mistake)", first.detail),
+                n => format!("{} (and {} more mistakes)", first.detail, n - 1),
+            };
+            problem.pointer.clone_from(&first.pointer);
+            problem.hint.clone_from(&first.hint);
+        }
+        problem.mistakes = mistakes;
+        problem
+    }
+
+    /// The same problem, at a place in the body.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = pointer.into();
+        self
+    }
+
+    /// The same problem, with what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// The same problem, with a field of its own.
+    #[must_use]
+    pub fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same problem, with every pointer seen from further out: a step of a batch, for example.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        self.pointer.insert_str(0, prefix);
+        for mistake in &mut self.mistakes {
+            mistake.pointer.insert_str(0, prefix);
+        }
+        self
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind.title(), self.detail)
+    }
+}

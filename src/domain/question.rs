@@ -1,0 +1,256 @@
+//! Questions and their answers. Answers hold what finds and decides (ids, names, kinds, edges), never a record.
+
+use super::digest::Digest;
+use super::document::{Nature, Target};
+use super::id::{EntityKey, Id, Timestamp};
+use super::sync::SyncRequest;
+
+/// A place in the history of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Position {
+    /// Rises with each promotion or restore.
+    pub epoch: u64,
+    /// Rises by one per event.
+    pub sequence: u64,
+}
+
+/// A question with its conditions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inquiry {
+    /// What is asked.
+    pub question: Question,
+    /// Wait until the instance has applied this much.
+    pub at_least: Option<Position>,
+    /// How many items or nodes the answer may hold.
+    pub limit: usize,
+    /// Where the page before ended, as that answer's `next` said.
+    pub cursor: Option<String>,
+    /// From when on nobody waits for the answer any more.
+    pub deadline: Option<Timestamp>,
+}
+
+/// Which dependencies a question follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Natures {
+    /// Follow hard dependencies.
+    pub hard: bool,
+    /// Follow soft dependencies.
+    pub soft: bool,
+    /// Follow startup dependencies.
+    pub startup: bool,
+}
+
+impl Natures {
+    /// All of them.
+    pub const ALL: Self = Self {
+        hard: true,
+        soft: true,
+        startup: true,
+    };
+
+    /// Exactly these.
+    pub fn of(natures: &[Nature]) -> Self {
+        Self {
+            hard: natures.contains(&Nature::Hard),
+            soft: natures.contains(&Nature::Soft),
+            startup: natures.contains(&Nature::Startup),
+        }
+    }
+
+    /// Whether dependencies of this nature are followed.
+    pub const fn contains(self, nature: Nature) -> bool {
+        match nature {
+            Nature::Hard => self.hard,
+            Nature::Soft => self.soft,
+            Nature::Startup => self.startup,
+        }
+    }
+}
+
+/// Along dependencies, or against them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From a resource to what it needs.
+    Dependencies,
+    /// From a resource to what needs it.
+    Dependents,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// Which entities match a text.
+    Search {
+        /// In the query language.
+        query: String,
+        /// Only resources of this environment.
+        within: Option<Id>,
+    },
+    /// What a resource needs, or what needs it, directly and indirectly.
+    Reach {
+        /// Where to start.
+        id: Id,
+        /// Which way.
+        direction: Direction,
+        /// How many steps; `None` for all.
+        depth: Option<u32>,
+        /// Which dependencies to follow.
+        natures: Natures,
+    },
+    /// How one resource comes to need another.
+    Path {
+        /// Where to start.
+        from: Id,
+        /// Where to end.
+        to: Id,
+        /// All simple paths, not only a shortest.
+        all: bool,
+        /// Which dependencies to follow.
+        natures: Natures,
+    },
+    /// Which resources need themselves through others.
+    Cycles {
+        /// Only cycles that touch this environment.
+        environment: Option<Id>,
+        /// Which dependencies to follow.
+        natures: Natures,
+    },
+    /// Which dependencies lead to a resource that is not registered.
+    Dangling {
+        /// Only those of resources in this environment.
+        environment: Option<Id>,
+    },
+    /// A copy of the register, or what is missing to one.
+    Sync(SyncRequest),
+    /// Who is there.
+    Ping,
+}
+
+/// An answer: as of when, what, and whether that is all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// What the answer is true as of.
+    pub as_of: Position,
+    /// What was found.
+    pub findings: Findings,
+    /// How many there are in all, also those that the answer leaves out.
+    pub total: usize,
+    /// Why the answer leaves something out; `None` where it is whole.
+    pub truncated: Option<String>,
+    /// The cursor of the next page, where there is one.
+    pub next: Option<String>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Findings {
+    /// Of a search, best first.
+    Hits(Vec<Hit>),
+    /// Of a walk over the graph, nearest first.
+    Subgraph(Subgraph),
+    /// Paths, shortest first.
+    Paths {
+        /// Each from the first to the last node.
+        paths: Vec<Vec<Node>>,
+    },
+    /// Strongly connected sets, largest first.
+    Cycles(Vec<Vec<Node>>),
+    /// Missing resources, by id.
+    Dangling(Vec<Dangling>),
+    /// Of a ping.
+    Pong(Pong),
+}
+
+/// One entity that a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Which.
+    pub key: EntityKey,
+    /// Its kind; empty for an environment.
+    pub kind: String,
+    /// Its name; may be empty.
+    pub name: String,
+    /// How well it matches; only comparable within one answer.
+    pub score: f32,
+}
+
+/// Part of the graph: nodes, and every edge between them that the question follows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Subgraph {
+    /// Nearest first, the start itself at distance zero.
+    pub nodes: Vec<Node>,
+    /// As positions into `nodes`.
+    pub edges: Vec<Edge>,
+}
+
+/// One node of the graph, as answers show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// The id of a resource, or the URI of something outside.
+    pub target: Target,
+    /// Whether a resource is registered; false for dangling ones and for everything outside.
+    pub registered: bool,
+    /// Its kind; empty where it is not registered.
+    pub kind: String,
+    /// Its name; may be empty.
+    pub name: String,
+    /// Steps from the start; zero where the question has none.
+    pub distance: u32,
+}
+
+/// One dependency between nodes of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// The dependent, as a position into the nodes.
+    pub from: usize,
+    /// What it needs, as a position into the nodes.
+    pub to: usize,
+    /// How strongly.
+    pub nature: Nature,
+    /// Whether it is one of a group.
+    pub grouped: bool,
+}
+
+/// A resource that others need and that is not registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dangling {
+    /// The id that is not registered.
+    pub id: Id,
+    /// Some of those that need it.
+    pub dependents: Vec<Id>,
+    /// How many need it.
+    pub total: usize,
+}
+
+/// Who is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pong {
+    /// The name of the instance.
+    pub instance: String,
+    /// `primary` or `secondary`.
+    pub role: &'static str,
+    /// The version of the program.
+    pub version: &'static str,
+    /// The identity of the cluster.
+    pub cluster: String,
+    /// Events committed and not yet confirmed by the broker.
+    pub lag: u64,
+    /// Live environments.
+    pub environments: u64,
+    /// Live resources.
+    pub resources: u64,
+    /// Dependencies between nodes of the graph.
+    pub dependencies: u64,
+}
+
+/// What a reader compares its copy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bookmark {
+    /// The last event that the digest knows.
+    pub position: Position,
+    /// The digest of all live entities.
+    pub digest: Digest,
+    /// The oldest sequence whose successors are all in the change log: a reader that is at it, or later, can go on from
+    /// there.
+    pub floor: u64,
+}

@@ -1,0 +1,24 @@
+//! The decision and the view, against models that are too simple to be wrong.
+
+mod decide;
+mod naive;
+mod overlay;
+mod state;
+
+pub(crate) use state::State;
+
+use super::{Limits, Rules};
+
+/// Few of everything, so that limits are met.
+pub(crate) fn tight_rules() -> Rules {
+    Rules {
+        limits: Limits {
+            tags_max: 2,
+            dependencies_max: 3,
+            members_max: 3,
+            batch_commands_max: 4,
+            ..Limits::default()
+        },
+        tombstone_ms: 60_000,
+    }
+}

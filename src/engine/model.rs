@@ -1,0 +1,113 @@
+//! What is kept in memory of the committed state: the graph, who is in which environment, and the position.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use super::Fault;
+use crate::domain::graph::{Graph, GraphFull};
+use crate::domain::{Change, Digest, EntityKey, EntityType, Event, Fact, Id, Membership, Position};
+use crate::store::Snapshot;
+
+/// The committed state in memory.
+#[derive(Default)]
+pub struct Model {
+    /// What depends on what.
+    pub graph: Graph,
+    /// Who is where.
+    pub membership: Membership,
+    environments: HashSet<Id>,
+    /// The last event that is in it.
+    pub position: Position,
+    /// The digest of all live entities, as of the position.
+    pub digest: Digest,
+}
+
+impl Model {
+    /// Builds the model of what is on disk.
+    pub(super) fn load(snapshot: &Snapshot) -> Result<Self, Fault> {
+        let mut model = Self {
+            position: snapshot.identity()?.position,
+            ..Self::default()
+        };
+        for live in snapshot.all_live()? {
+            let live = live?;
+            model.digest.add(&live.document.key(), live.revision);
+            match live.document.as_resource() {
+                Some(resource) => model.graph.put(resource)?,
+                None => {
+                    model.environments.insert(live.document.id().clone());
+                }
+            }
+        }
+        snapshot.each_member(|environment, resource| model.membership.link(&environment, &resource))?;
+        Ok(model)
+    }
+
+    /// Takes a committed change in.
+    pub(super) fn apply(&mut self, change: &Change) -> Result<(), GraphFull> {
+        let Event { key, fact, .. } = &change.event;
+        match fact {
+            Fact::Created { after } | Fact::Updated { after, .. } | Fact::Restored { after } => {
+                match after.as_resource() {
+                    Some(resource) => self.graph.put(resource)?,
+                    None => {
+                        self.environments.insert(key.id.clone());
+                    }
+                }
+            }
+            Fact::Removed { .. } => match key.entity {
+                EntityType::Resource => self.graph.remove(&key.id),
+                EntityType::Environment => {
+                    self.environments.remove(&key.id);
+                }
+            },
+            Fact::Linked { resources } => {
+                for resource in resources {
+                    self.membership.link(&key.id, resource);
+                }
+            }
+            Fact::Unlinked { resources } => {
+                for resource in resources {
+                    self.membership.unlink(&key.id, resource);
+                }
+            }
+        }
+        self.digest.follow(&change.event);
+        self.position = Position {
+            epoch: change.epoch,
+            sequence: change.sequence,
+        };
+        Ok(())
+    }
+
+    /// Whether the entity is there.
+    pub fn contains(&self, key: &EntityKey) -> bool {
+        match key.entity {
+            EntityType::Resource => self.graph.contains(&key.id),
+            EntityType::Environment => self.environments.contains(&key.id),
+        }
+    }
+
+    /// How many environments there are.
+    pub fn environment_count(&self) -> usize {
+        self.environments.len()
+    }
+
+    /// The resources in an environment.
+    pub(super) fn members(&self, environment: &Id) -> BTreeSet<Id> {
+        self.membership.members(environment).cloned().unwrap_or_default()
+    }
+
+    /// The environments that an entity is found by: those it is in, or itself.
+    pub(super) fn found_by(&self, key: &EntityKey) -> Vec<Id> {
+        match key.entity {
+            EntityType::Resource => self.membership.environments_of(&key.id).to_vec(),
+            EntityType::Environment => vec![key.id.clone()],
+        }
+    }
+}
+
+/// Reads the model. A poisoned lock guards a whole model: only the engine's thread writes it, and stops at a fault.
+pub(super) fn read_model(model: &RwLock<Model>) -> RwLockReadGuard<'_, Model> {
+    model.read().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,249 @@
+//! The read side: questions answered from memory and the index, each as of one position.
+
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::watch;
+
+use super::model::{Model, read_model};
+use super::{AsOf, Fault};
+use crate::domain::{
+    Answer, Bookmark, Change, EntityKey, Findings, Id, Inquiry, Position, Problem, ProblemKind, Question,
+};
+use crate::search::{self, Index, SearchError};
+use crate::store::Store;
+
+/// Answers questions while the engine writes.
+pub struct Reads {
+    pub(super) cluster: String,
+    pub(super) model: Arc<RwLock<Model>>,
+    pub(super) index: Index,
+    pub(super) search: search::Config,
+    pub(super) store: Arc<Store>,
+    pub(super) committed: watch::Receiver<Position>,
+    pub(super) indexed: watch::Receiver<Position>,
+}
+
+/// What a ping tells of the register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    /// Live environments.
+    pub environments: usize,
+    /// Live resources.
+    pub resources: usize,
+    /// Edges of the graph.
+    pub dependencies: usize,
+    /// The last event that is applied.
+    pub position: Position,
+}
+
+impl Reads {
+    /// The identity of the cluster.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// Follows the position that graph questions are answered as of.
+    pub fn committed(&self) -> watch::Receiver<Position> {
+        self.committed.clone()
+    }
+
+    /// Follows the position that searches are answered as of.
+    pub fn indexed(&self) -> watch::Receiver<Position> {
+        self.indexed.clone()
+    }
+
+    /// How much there is.
+    pub fn totals(&self) -> Totals {
+        let model = read_model(&self.model);
+        Totals {
+            environments: model.environment_count(),
+            resources: model.graph.resource_count(),
+            dependencies: model.graph.edge_count(),
+            position: model.position,
+        }
+    }
+
+    /// The changes from a sequence on, in order, at most so many.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn changes(&self, from: u64, most: usize) -> Result<Vec<Change>, Fault> {
+        Ok(self.store.snapshot()?.changes(from, most)?)
+    }
+
+    /// Where the register is, with the proof of a whole copy.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn bookmark(&self) -> Result<Bookmark, Fault> {
+        let first = self.changes(0, 1)?.pop();
+        let model = read_model(&self.model);
+        let floor = first.map_or(model.position.sequence, |change| change.sequence - 1);
+        Ok(Bookmark {
+            position: model.position,
+            digest: model.digest,
+            floor,
+        })
+    }
+
+    /// The register as of the last commit, to read at leisure while others write.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn as_of_now(&self) -> Result<AsOf, Fault> {
+        AsOf::of(self.store.snapshot()?)
+    }
+
+    /// Answers a question as of now; `None` for those that no single answer has (a sync) or that are not about the register
+    /// (a ping). Takes up to some
+    /// milliseconds of processor time.
+    ///
+    /// # Errors
+    /// A problem: a query that cannot be read, an id that nobody knows, or an index that fails.
+    pub fn answer(&self, inquiry: &Inquiry) -> Result<Option<Answer>, Box<Problem>> {
+        let limit = inquiry.limit;
+        match &inquiry.question {
+            Question::Search { query, within } => self
+                .search(query, within.as_ref(), limit, inquiry.cursor.as_deref())
+                .map(Some),
+            Question::Reach {
+                id,
+                direction,
+                depth,
+                natures,
+            } => {
+                let model = read_model(&self.model);
+                let (subgraph, total) = model
+                    .graph
+                    .reach(id, *direction, *depth, *natures, limit)
+                    .ok_or_else(|| unknown(id, "/args/id"))?;
+                let shown = subgraph.nodes.len().saturating_sub(1);
+                Ok(Some(page(
+                    model.position,
+                    Findings::Subgraph(subgraph),
+                    shown,
+                    total,
+                )))
+            }
+            Question::Path {
+                from,
+                to,
+                all,
+                natures,
+            } => {
+                let model = read_model(&self.model);
+                let found = model
+                    .graph
+                    .paths(from, to, *all, *natures, limit)
+                    .ok_or_else(|| {
+                        let known =
+                            model.graph.dependents(from).next().is_some() || model.graph.contains(from);
+                        if known {
+                            unknown(to, "/args/to")
+                        } else {
+                            unknown(from, "/args/from")
+                        }
+                    })?;
+                let total = found.paths.len();
+                let mut answer = page(
+                    model.position,
+                    Findings::Paths { paths: found.paths },
+                    total,
+                    total,
+                );
+                if *all && found.more {
+                    answer.truncated = Some(format!("there are more paths than the {total} shown"));
+                }
+                Ok(Some(answer))
+            }
+            Question::Cycles { environment, natures } => {
+                let model = read_model(&self.model);
+                let among = environment.as_ref().map(|id| member_of(&model, id)).transpose()?;
+                let cycles = model
+                    .graph
+                    .cycles(*natures, among.as_ref().map(|f| f as &dyn Fn(&Id) -> bool));
+                Ok(Some(first(model.position, cycles, limit, Findings::Cycles)))
+            }
+            Question::Dangling { environment } => {
+                let model = read_model(&self.model);
+                let among = environment.as_ref().map(|id| member_of(&model, id)).transpose()?;
+                let dangling = model
+                    .graph
+                    .dangling(among.as_ref().map(|f| f as &dyn Fn(&Id) -> bool));
+                Ok(Some(first(model.position, dangling, limit, Findings::Dangling)))
+            }
+            Question::Sync(_) | Question::Ping => Ok(None),
+        }
+    }
+
+    fn search(
+        &self,
+        text: &str,
+        within: Option<&Id>,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Answer, Box<Problem>> {
+        let query = search::parse(text, &self.search)?;
+        let found = self
+            .index
+            .search(&query, within, limit, cursor)
+            .map_err(|error| match error {
+                SearchError::Problem(problem) => problem,
+                SearchError::Fault(fault) => {
+                    tracing::error!(error = &fault as &dyn std::error::Error, "a search failed");
+                    Box::new(Problem::new(
+                        ProblemKind::Unavailable,
+                        "the index could not be searched",
+                    ))
+                }
+            })?;
+        let more = found.next.is_some();
+        let shown = found.hits.len();
+        Ok(Answer {
+            as_of: found.as_of,
+            findings: Findings::Hits(found.hits),
+            total: found.total,
+            truncated: more.then(|| format!("{shown} of {} are shown", found.total)),
+            next: found.next,
+        })
+    }
+}
+
+fn unknown(id: &Id, place: &str) -> Box<Problem> {
+    let detail = format!("no resource has the id {id}, and none depends on it");
+    Box::new(
+        Problem::new(ProblemKind::NotFound, detail)
+            .at(place)
+            .hint("look for it with the question `search`"),
+    )
+}
+
+/// A test for being in an environment that must exist.
+fn member_of<'a>(model: &'a Model, environment: &'a Id) -> Result<impl Fn(&Id) -> bool + 'a, Box<Problem>> {
+    if !model.contains(&EntityKey::environment(environment.clone())) {
+        let detail = format!("there is no environment {environment}");
+        return Err(Box::new(
+            Problem::new(ProblemKind::NotFound, detail).at("/args/environment"),
+        ));
+    }
+    Ok(move |resource: &Id| model.membership.contains(environment, resource))
+}
+
+fn page(as_of: Position, findings: Findings, shown: usize, total: usize) -> Answer {
+    let truncated =
+        (shown < total).then(|| format!("{shown} of {total} are shown: raise the limit to see more"));
+    Answer {
+        as_of,
+        findings,
+        total,
+        truncated,
+        next: None,
+    }
+}
+
+fn first<T>(as_of: Position, mut all: Vec<T>, limit: usize, findings: fn(Vec<T>) -> Findings) -> Answer {
+    let total = all.len();
+    all.truncate(limit);
+    let shown = all.len();
+    page(as_of, findings(all), shown, total)
+}

@@ -1,0 +1,106 @@
+//! The engine as a whole, in a directory of its own: how it ends, and what it is when it begins again.
+
+mod ending;
+mod recovery;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::{Config, Engine, Setup, Stopped, start};
+use crate::domain::tests::tight_rules;
+use crate::domain::{Envelope, Findings, Hit, Inquiry, Question, Receipt, Step, Timestamp};
+use crate::{search, store};
+
+/// How long a test waits for what should come at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running engine, and how to talk to it.
+struct Running {
+    engine: Engine,
+    runtime: Runtime,
+}
+
+impl Running {
+    fn start(directory: &Path, config: &Config) -> Self {
+        let setup = Setup {
+            engine: config.clone(),
+            store: store::Config {
+                directory: directory.to_owned(),
+                ..store::Config::default()
+            },
+            search: search::Config::default(),
+            limits: tight_rules().limits,
+            new_cluster: "test".to_owned(),
+            clock: Arc::new(|| Timestamp(1_767_225_600_000_000)),
+        };
+        Self {
+            engine: start(setup).unwrap(),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap(),
+        }
+    }
+
+    fn submit(&self, message_id: &str, step: &Step) -> Result<Receipt, Stopped> {
+        let mut fingerprint = [0; 32];
+        fingerprint[0] = u8::try_from(message_id.len()).unwrap();
+        let envelope = Envelope {
+            message_id: Some(message_id.to_owned()),
+            fingerprint,
+            actor: "alice".to_owned(),
+            deadline: None,
+            trace: crate::domain::Trace::default(),
+            dry_run: false,
+            step: step.clone(),
+        };
+        self.runtime.block_on(async {
+            let receipt = self.engine.submit(envelope).await?;
+            receipt.await.map_err(|_| Stopped)
+        })
+    }
+
+    /// Every hit, once the index has come as far as the register.
+    fn search(&self, query: &str) -> Vec<Hit> {
+        let reads = self.engine.reads();
+        let wanted = reads.totals().position;
+        let mut indexed = reads.indexed();
+        let reached = indexed.wait_for(|reached| *reached >= wanted);
+        let reached = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, reached).await.map(drop) });
+        reached.unwrap();
+        let inquiry = Inquiry {
+            question: Question::Search {
+                query: query.to_owned(),
+                within: None,
+            },
+            at_least: None,
+            limit: 1_000,
+            cursor: None,
+            deadline: None,
+        };
+        match reads.answer(&inquiry).unwrap().unwrap().findings {
+            Findings::Hits(hits) => hits,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn drain(self) {
+        self.runtime.block_on(self.engine.drain());
+    }
+
+    /// Lets go of the engine without a word, and waits until its threads have noticed.
+    fn crash(self) {
+        let Self { engine, runtime } = self;
+        let (mut committed, mut indexed) = (engine.committed(), engine.reads().indexed());
+        drop(engine);
+        runtime.block_on(async {
+            while committed.changed().await.is_ok() {}
+            while indexed.changed().await.is_ok() {}
+        });
+    }
+}

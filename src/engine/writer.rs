@@ -1,0 +1,172 @@
+//! The engine's thread: take what is waiting, commit it, apply it, answer.
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::batch::Staging;
+use super::inbox::Inbox;
+use super::indexer::IndexJob;
+use super::model::Model;
+use super::{Clock, Config, Fault, Job, Published};
+use crate::domain::{Change, Command, Envelope, Limits, Position, Receipt, Timestamp};
+use crate::store::Store;
+
+/// Time between two looks for tombstones that have had their time, in milliseconds: each reads all of them.
+const TOMBSTONE_SWEEP_MS: u64 = 600_000;
+
+/// The only writer.
+pub(super) struct Writer {
+    pub(super) store: Arc<Store>,
+    pub(super) model: Arc<RwLock<Model>>,
+    pub(super) inbox: Inbox,
+    pub(super) config: Config,
+    pub(super) limits: Limits,
+    pub(super) clock: Clock,
+    pub(super) position: Position,
+    pub(super) published: Arc<Published>,
+    /// What the store knows of `published`.
+    pub(super) published_on_disk: u64,
+    pub(super) committed: watch::Sender<Position>,
+    pub(super) index: SyncSender<IndexJob>,
+    /// When tombstones are looked through again.
+    pub(super) next_sweep: Timestamp,
+}
+
+/// What was waiting.
+#[derive(Default)]
+struct Waiting {
+    commands: Vec<Envelope>,
+    answers: Vec<oneshot::Sender<Receipt>>,
+    weight: usize,
+    ticked: bool,
+    draining: bool,
+}
+
+impl Waiting {
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Decide(envelope, answer) => {
+                self.weight += match &envelope.step.command {
+                    Command::Batch { steps } => steps.len().max(1),
+                    _ => 1,
+                };
+                self.commands.push(*envelope);
+                self.answers.push(answer);
+            }
+            Job::Tick => self.ticked = true,
+            Job::Drain => self.draining = true,
+        }
+    }
+}
+
+impl Writer {
+    /// Works until it is told to drain, or until everybody who could send is gone.
+    pub(super) fn run(mut self, jobs: mpsc::Receiver<Job>) -> Result<(), Fault> {
+        match self.work(jobs) {
+            // The index's thread says itself why it is gone; that it is gone says less.
+            Err(Fault::Gone(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    fn work(&mut self, mut jobs: mpsc::Receiver<Job>) -> Result<(), Fault> {
+        while let Some(first) = jobs.blocking_recv() {
+            let mut waiting = Waiting::default();
+            waiting.take(first);
+            while waiting.weight < self.config.commit_commands_max
+                && let Ok(job) = jobs.try_recv()
+            {
+                waiting.take(job);
+            }
+            if waiting.draining {
+                jobs.close();
+            }
+            let ticked = waiting.ticked;
+            if !waiting.commands.is_empty() {
+                self.commit(waiting)?;
+            }
+            if ticked {
+                self.tick()?;
+            }
+        }
+        self.write_published()
+    }
+
+    fn commit(&mut self, waiting: Waiting) -> Result<(), Fault> {
+        let staging = Staging {
+            model: &self.model,
+            inbox: &self.inbox,
+            rules: super::rules(&self.config, self.limits),
+            now: (self.clock)(),
+            position: self.position,
+            published: self.published.get(),
+            changes_max: self.config.changes_max,
+        };
+        let published = staging.published;
+        let staged = self
+            .store
+            .transact(|disk| staging.stage(disk, &waiting.commands))?
+            .into_inner();
+        self.published_on_disk = published;
+        for mark in staged.marks {
+            self.inbox.add(mark);
+        }
+        self.inbox.forget(staged.forgotten_below);
+        self.apply(&staged.changes)?;
+        for (answer, receipt) in waiting.answers.into_iter().zip(staged.receipts) {
+            // Nobody waits any more when the connection is gone; the command will come again and find its receipt.
+            let _ = answer.send(receipt);
+        }
+        Ok(())
+    }
+
+    /// Takes committed changes into memory, hands them to the index, and says that they are there.
+    fn apply(&mut self, changes: &[Change]) -> Result<(), Fault> {
+        let Some(last) = changes.last() else { return Ok(()) };
+        let job = {
+            let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
+            for change in changes {
+                model.apply(change)?;
+            }
+            IndexJob::of(changes, &model)
+        };
+        self.position = Position {
+            epoch: last.epoch,
+            sequence: last.sequence,
+        };
+        self.index.send(job).map_err(|_| Fault::Gone("index"))?;
+        self.committed.send_replace(self.position);
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), Fault> {
+        self.write_published()?;
+        let now = (self.clock)();
+        if now < self.next_sweep {
+            return Ok(());
+        }
+        self.next_sweep = now.plus_ms(TOMBSTONE_SWEEP_MS);
+        let before = now.minus_ms(super::rules(&self.config, self.limits).tombstone_ms);
+        let forgotten = self
+            .store
+            .transact::<_, Fault>(|disk| Ok(disk.forget_tombstones(before)?))?
+            .into_inner();
+        if forgotten > 0 {
+            tracing::info!(tombstones = forgotten, "tombstones have had their time");
+        }
+        Ok(())
+    }
+
+    /// Writes down how far the broker has confirmed, so that less is published again after a crash.
+    fn write_published(&mut self) -> Result<(), Fault> {
+        let published = self.published.get();
+        if published != self.published_on_disk {
+            self.store
+                .transact::<_, Fault>(|disk| Ok(disk.set_published(published)?))?;
+            self.published_on_disk = published;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! The `domesday` binary: an exit code from the command line, nothing else.
+
+fn main() -> std::process::ExitCode {
+    domesday::cli::run()
+}

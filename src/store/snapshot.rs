@@ -1,0 +1,206 @@
+//! Reading the state as of one commit, while others write.
+
+use std::ops::Bound;
+
+use redb::{ReadTransaction, TableError};
+
+use super::record::{self, v1};
+use super::tables::{
+    CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY, RECEIPTS,
+    SEQUENCE_KEY, TEXTS, entity_key, members_of, read_member_key,
+};
+use super::{Fault, Identity, RecordFault};
+use crate::domain::{Change, EntityKey, Id, Live, Position, Timestamp};
+
+type Table<K, V> = redb::ReadOnlyTable<K, V>;
+
+/// The state as of one commit.
+pub struct Snapshot {
+    numbers: Table<&'static str, u64>,
+    texts: Table<&'static str, &'static str>,
+    live: Table<&'static [u8], &'static [u8]>,
+    members: Table<&'static [u8], ()>,
+    changes: Table<u64, &'static [u8]>,
+    receipts: Table<u64, &'static [u8]>,
+}
+
+/// What the inbox remembers of a receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptMark {
+    /// The number that the receipt is kept under.
+    pub number: u64,
+    /// The message id of its command.
+    pub message_id: String,
+    /// When the command was decided.
+    pub time: Timestamp,
+}
+
+impl Snapshot {
+    /// The format of a file; `None` where it is new.
+    pub(super) fn format(reading: &ReadTransaction) -> Result<Option<u64>, TableError> {
+        match reading.open_table(NUMBERS) {
+            Ok(numbers) => Ok(numbers.get(FORMAT_KEY)?.map(|format| format.value())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn open(reading: &ReadTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            numbers: reading.open_table(NUMBERS)?,
+            texts: reading.open_table(TEXTS)?,
+            live: reading.open_table(LIVE)?,
+            members: reading.open_table(MEMBERS)?,
+            changes: reading.open_table(CHANGES)?,
+            receipts: reading.open_table(RECEIPTS)?,
+        })
+    }
+
+    /// Whose data it is, and how far it has come.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be read.
+    pub fn identity(&self) -> Result<Identity, Fault> {
+        let number = |key| Ok::<u64, Fault>(self.numbers.get(key)?.map_or(0, |number| number.value()));
+        let cluster = self
+            .texts
+            .get(CLUSTER_KEY)?
+            .map(|text| text.value().to_owned())
+            .unwrap_or_default();
+        let position = Position {
+            epoch: number(EPOCH_KEY)?,
+            sequence: number(SEQUENCE_KEY)?,
+        };
+        Ok(Identity {
+            cluster,
+            position,
+            published: number(PUBLISHED_KEY)?,
+        })
+    }
+
+    /// One live entity.
+    ///
+    /// # Errors
+    /// [`Fault`] where the record is damaged or the file cannot be read.
+    pub fn live(&self, key: &EntityKey) -> Result<Option<Live>, Fault> {
+        let Some(found) = self.live.get(entity_key(key).as_slice())? else {
+            return Ok(None);
+        };
+        read_live(found.value(), key).map(Some)
+    }
+
+    /// Every live entity, environments first, each type by id.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be read; each item, where its record is damaged.
+    pub fn all_live(&self) -> Result<impl Iterator<Item = Result<Live, Fault>>, Fault> {
+        let entries = self.live.range::<&[u8]>(..)?;
+        Ok(entries.map(|entry| {
+            let (key, value) = entry?;
+            read_live(value.value(), &String::from_utf8_lossy(key.value()))
+        }))
+    }
+
+    /// Live entities after a key, or from the first; in the order of [`Snapshot::all_live`], at most so many.
+    ///
+    /// # Errors
+    /// [`Fault`] where a record is damaged or the file cannot be read.
+    pub fn live_after(&self, after: Option<&EntityKey>, most: usize) -> Result<Vec<Live>, Fault> {
+        let from = after.map(entity_key);
+        let start = from.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.live.range::<&[u8]>((start, Bound::Unbounded))?.take(most);
+        entries
+            .map(|entry| {
+                let (key, value) = entry?;
+                read_live(value.value(), &String::from_utf8_lossy(key.value()))
+            })
+            .collect()
+    }
+
+    /// The resources in one environment, by id.
+    ///
+    /// # Errors
+    /// [`Fault`] where a key is damaged or the file cannot be read.
+    pub fn members(&self, environment: &Id) -> Result<Vec<Id>, Fault> {
+        let (start, end) = members_of(environment);
+        let entries = self.members.range::<&[u8]>(start.as_slice()..end.as_slice())?;
+        entries
+            .map(|entry| read_member(entry?.0.value()).map(|(_, resource)| resource))
+            .collect()
+    }
+
+    /// Shows every membership: environment, then resource.
+    ///
+    /// # Errors
+    /// [`Fault`] where a key is damaged or the file cannot be read.
+    pub fn each_member(&self, mut visit: impl FnMut(Id, Id)) -> Result<(), Fault> {
+        for entry in self.members.range::<&[u8]>(..)? {
+            let (environment, resource) = read_member(entry?.0.value())?;
+            visit(environment, resource);
+        }
+        Ok(())
+    }
+
+    /// The changes from a sequence on, in order, at most so many. Fewer at the end, and where the first ones were
+    /// forgotten already the answer starts later: look at the first sequence.
+    ///
+    /// # Errors
+    /// [`Fault`] where a record is damaged or the file cannot be read.
+    pub fn changes(&self, from: u64, most: usize) -> Result<Vec<Change>, Fault> {
+        let mut changes = Vec::new();
+        for entry in self.changes.range(from..)?.take(most) {
+            let (sequence, value) = entry?;
+            let change = record::decode::<v1::Change<'_>>(value.value())
+                .and_then(Change::try_from)
+                .map_err(|source| Fault::Record {
+                    what: "change",
+                    key: sequence.value().to_string(),
+                    source,
+                })?;
+            changes.push(change);
+        }
+        Ok(changes)
+    }
+
+    /// Shows every receipt, oldest first.
+    ///
+    /// # Errors
+    /// [`Fault`] where a record is damaged or the file cannot be read.
+    pub fn each_receipt(&self, mut visit: impl FnMut(ReceiptMark)) -> Result<(), Fault> {
+        for entry in self.receipts.range::<u64>(..)? {
+            let (number, value) = entry?;
+            let number = number.value();
+            let receipt =
+                record::decode::<v1::Receipt<'_>>(value.value()).map_err(|source| Fault::Record {
+                    what: "receipt",
+                    key: number.to_string(),
+                    source,
+                })?;
+            let message_id = receipt.message_id.to_owned();
+            visit(ReceiptMark {
+                number,
+                message_id,
+                time: Timestamp(receipt.time_us),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn read_member(key: &[u8]) -> Result<(Id, Id), Fault> {
+    read_member_key(key).ok_or_else(|| Fault::Record {
+        what: "membership",
+        key: String::from_utf8_lossy(key).into_owned(),
+        source: RecordFault::Meaning("the key is not two ids"),
+    })
+}
+
+fn read_live(bytes: &[u8], key: &dyn std::fmt::Display) -> Result<Live, Fault> {
+    record::decode::<v1::Live<'_>>(bytes)
+        .and_then(Live::try_from)
+        .map_err(|source| Fault::Record {
+            what: "entity",
+            key: key.to_string(),
+            source,
+        })
+}

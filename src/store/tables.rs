@@ -1,0 +1,59 @@
+//! The tables of the data file, and how their keys are written.
+
+use redb::TableDefinition;
+
+use super::record::entity_code;
+use crate::domain::{EntityKey, Id};
+
+/// Numbers about the file itself.
+pub(super) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+/// Texts about the file itself.
+pub(super) const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
+/// Entity → its document and revision.
+pub(super) const LIVE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("live");
+/// Entity → what is left of it.
+pub(super) const TOMBSTONES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("tombstones");
+/// Environment and resource → nothing: the resource is in the environment.
+pub(super) const MEMBERS: TableDefinition<&[u8], ()> = TableDefinition::new("members");
+/// Sequence → the event: the change log, and the outbox.
+pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
+/// Number → how a command ended: the inbox.
+pub(super) const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts");
+
+pub(super) const FORMAT_KEY: &str = "format";
+pub(super) const EPOCH_KEY: &str = "epoch";
+pub(super) const SEQUENCE_KEY: &str = "sequence";
+pub(super) const PUBLISHED_KEY: &str = "published";
+pub(super) const CLUSTER_KEY: &str = "cluster";
+
+/// One byte for the type, then the id.
+pub(super) fn entity_key(key: &EntityKey) -> Vec<u8> {
+    let id = key.id.as_str().as_bytes();
+    let mut bytes = Vec::with_capacity(1 + id.len());
+    bytes.push(entity_code(key.entity));
+    bytes.extend_from_slice(id);
+    bytes
+}
+
+/// The environment, a zero byte (which no id has), the resource.
+pub(super) fn member_key(environment: &Id, resource: &Id) -> Vec<u8> {
+    [
+        environment.as_str().as_bytes(),
+        &[0],
+        resource.as_str().as_bytes(),
+    ]
+    .concat()
+}
+
+/// The environment and the resource of a member's key.
+pub(super) fn read_member_key(key: &[u8]) -> Option<(Id, Id)> {
+    let mut parts = key.splitn(2, |byte| *byte == 0);
+    let mut id = || Id::parse(std::str::from_utf8(parts.next()?).ok()?).ok();
+    Some((id()?, id()?))
+}
+
+/// The first key of an environment's members, and the first after them.
+pub(super) fn members_of(environment: &Id) -> (Vec<u8>, Vec<u8>) {
+    let id = environment.as_str().as_bytes();
+    ([id, &[0]].concat(), [id, &[1]].concat())
+}

@@ -1,0 +1,248 @@
+//! The one write transaction of a batch: every table open, and the writes that the engine stages.
+
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::record::{self, v1};
+use super::tables::{
+    CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY, RECEIPTS,
+    SEQUENCE_KEY, TEXTS, TOMBSTONES, entity_key, member_key,
+};
+use super::{Fault, RecordFault};
+use crate::domain::{Change, Entity, EntityKey, Id, Live, Position, Receipt, Timestamp, Tombstone};
+
+/// A write transaction in progress; it becomes true when [`super::Store::transact`] commits it.
+pub struct Transaction<'t> {
+    numbers: Table<'t, &'static str, u64>,
+    texts: Table<'t, &'static str, &'static str>,
+    live: Table<'t, &'static [u8], &'static [u8]>,
+    tombstones: Table<'t, &'static [u8], &'static [u8]>,
+    members: Table<'t, &'static [u8], ()>,
+    changes: Table<'t, u64, &'static [u8]>,
+    receipts: Table<'t, u64, &'static [u8]>,
+}
+
+/// What the inbox needs to know of a command beside its receipt.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The message id.
+    pub message_id: &'a str,
+    /// A hash of the type and the body.
+    pub fingerprint: [u8; 32],
+    /// Who sent it.
+    pub actor: &'a str,
+    /// When it was decided.
+    pub time: Timestamp,
+}
+
+fn named<'a>(what: &'static str, key: impl ToString + 'a) -> impl FnOnce(RecordFault) -> Fault + 'a {
+    move |source| Fault::Record {
+        what,
+        key: key.to_string(),
+        source,
+    }
+}
+
+impl<'t> Transaction<'t> {
+    pub(super) fn open(writing: &'t WriteTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            numbers: writing.open_table(NUMBERS)?,
+            texts: writing.open_table(TEXTS)?,
+            live: writing.open_table(LIVE)?,
+            tombstones: writing.open_table(TOMBSTONES)?,
+            members: writing.open_table(MEMBERS)?,
+            changes: writing.open_table(CHANGES)?,
+            receipts: writing.open_table(RECEIPTS)?,
+        })
+    }
+
+    pub(super) fn initialise(&mut self, format: u64, cluster: &str) -> Result<(), Fault> {
+        self.numbers.insert(FORMAT_KEY, format)?;
+        self.numbers.insert(EPOCH_KEY, 1)?;
+        self.texts.insert(CLUSTER_KEY, cluster)?;
+        Ok(())
+    }
+
+    /// What is known of an entity.
+    ///
+    /// # Errors
+    /// [`Fault`] where the record is damaged or the file cannot be read.
+    pub fn entity(&self, key: &EntityKey) -> Result<Entity, Fault> {
+        let bytes = entity_key(key);
+        if let Some(found) = self.live.get(bytes.as_slice())? {
+            let live = record::decode::<v1::Live<'_>>(found.value()).and_then(Live::try_from);
+            return live.map(Entity::Live).map_err(named("entity", key));
+        }
+        if let Some(found) = self.tombstones.get(bytes.as_slice())? {
+            let tombstone = record::decode::<v1::Tombstone<'_>>(found.value()).and_then(Tombstone::try_from);
+            return tombstone.map(Entity::Buried).map_err(named("tombstone", key));
+        }
+        Ok(Entity::Absent)
+    }
+
+    /// Writes what is known of an entity now.
+    ///
+    /// # Errors
+    /// [`Fault`] where the record or the file cannot be written.
+    pub fn put_entity(&mut self, key: &EntityKey, entity: &Entity) -> Result<(), Fault> {
+        let place = entity_key(key);
+        let place = place.as_slice();
+        match entity {
+            Entity::Live(live) => {
+                let bytes = record::encode(&v1::Live::from(live)).map_err(named("entity", key))?;
+                self.live.insert(place, bytes.as_slice())?;
+                // Most entities have never had a tombstone; asking is cheaper than a removal that finds nothing.
+                if self.tombstones.get(place)?.is_some() {
+                    self.tombstones.remove(place)?;
+                }
+            }
+            Entity::Buried(tombstone) => {
+                let bytes =
+                    record::encode(&v1::Tombstone::from(tombstone)).map_err(named("tombstone", key))?;
+                self.tombstones.insert(place, bytes.as_slice())?;
+                self.live.remove(place)?;
+            }
+            Entity::Absent => {
+                self.live.remove(place)?;
+                self.tombstones.remove(place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a resource into an environment, or takes it out.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn set_member(&mut self, environment: &Id, resource: &Id, linked: bool) -> Result<(), Fault> {
+        let key = member_key(environment, resource);
+        if linked {
+            self.members.insert(key.as_slice(), ())?;
+        } else {
+            self.members.remove(key.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Adds an event to the end of the change log.
+    ///
+    /// # Errors
+    /// [`Fault`] where the record or the file cannot be written.
+    pub fn append_change(&mut self, change: &Change) -> Result<(), Fault> {
+        let bytes = record::encode(&v1::Change::from(change)).map_err(named("change", change.sequence))?;
+        self.changes.insert(change.sequence, bytes.as_slice())?;
+        Ok(())
+    }
+
+    /// Writes down the position after this batch.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn set_position(&mut self, position: Position) -> Result<(), Fault> {
+        self.numbers.insert(EPOCH_KEY, position.epoch)?;
+        self.numbers.insert(SEQUENCE_KEY, position.sequence)?;
+        Ok(())
+    }
+
+    /// Writes down how much of the change log the broker has confirmed.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn set_published(&mut self, sequence: u64) -> Result<(), Fault> {
+        self.numbers.insert(PUBLISHED_KEY, sequence)?;
+        Ok(())
+    }
+
+    /// Keeps the receipt of a command under a number of its own.
+    ///
+    /// # Errors
+    /// [`Fault`] where the record or the file cannot be written.
+    pub fn append_receipt(
+        &mut self,
+        number: u64,
+        answered: Answered<'_>,
+        receipt: &Receipt,
+    ) -> Result<(), Fault> {
+        let Answered {
+            message_id,
+            fingerprint,
+            actor,
+            time,
+        } = answered;
+        let record = record::receipt(message_id, fingerprint, actor, time, receipt);
+        let bytes = record::encode(&record).map_err(named("receipt", number))?;
+        self.receipts.insert(number, bytes.as_slice())?;
+        Ok(())
+    }
+
+    /// The receipt of this number, with the message id and the fingerprint of its command.
+    ///
+    /// # Errors
+    /// [`Fault`] where the record is damaged or the file cannot be read.
+    pub fn receipt(&self, number: u64) -> Result<Option<(String, [u8; 32], Receipt)>, Fault> {
+        let Some(found) = self.receipts.get(number)? else {
+            return Ok(None);
+        };
+        let read = || {
+            let record = record::decode::<v1::Receipt<'_>>(found.value())?;
+            Ok((
+                record.message_id.to_owned(),
+                record.fingerprint,
+                Receipt::try_from(record)?,
+            ))
+        };
+        read().map(Some).map_err(named("receipt", number))
+    }
+
+    /// Forgets the receipts below a number.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn forget_receipts(&mut self, below: u64) -> Result<(), Fault> {
+        while self
+            .receipts
+            .first()?
+            .is_some_and(|(number, _)| number.value() < below)
+        {
+            self.receipts.pop_first()?;
+        }
+        Ok(())
+    }
+
+    /// Forgets at most `most` of the changes below a sequence.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn forget_changes(&mut self, below: u64, most: usize) -> Result<(), Fault> {
+        for _ in 0..most {
+            if self
+                .changes
+                .first()?
+                .is_none_or(|(sequence, _)| sequence.value() >= below)
+            {
+                break;
+            }
+            self.changes.pop_first()?;
+        }
+        Ok(())
+    }
+
+    /// Forgets every tombstone of a removal before a moment, and says how many.
+    ///
+    /// # Errors
+    /// [`Fault`] where a record is damaged or the file cannot be written.
+    pub fn forget_tombstones(&mut self, before: Timestamp) -> Result<usize, Fault> {
+        let mut expired = Vec::new();
+        for entry in self.tombstones.iter()? {
+            let (key, value) = entry?;
+            let tombstone = record::decode::<v1::Tombstone<'_>>(value.value())
+                .map_err(named("tombstone", String::from_utf8_lossy(key.value())))?;
+            if tombstone.removed_us < before.0 {
+                expired.push(key.value().to_vec());
+            }
+        }
+        for key in &expired {
+            self.tombstones.remove(key.as_slice())?;
+        }
+        Ok(expired.len())
+    }
+}

@@ -1,0 +1,20 @@
+//! Reading requests: every mistake at once, each with its place and how to mend it.
+
+mod command;
+mod document;
+mod incoming;
+mod json;
+mod patch;
+mod question;
+mod spot;
+mod text;
+
+pub use command::{COMMAND_TYPES, parse_command};
+pub use document::document_from_json;
+pub use incoming::{Bounds, Incoming};
+pub use json::parse_json;
+pub use question::{LIMIT_GRAPH, LIMIT_PATHS, LIMIT_SEARCH, QUESTION_TYPES, parse_question};
+pub(super) use spot::COUNT_MAX;
+
+#[cfg(test)]
+mod tests;

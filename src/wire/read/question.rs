@@ -1,0 +1,307 @@
+//! Questions: from a delivery to an inquiry.
+
+use serde_json::{Map, Value};
+
+use crate::domain::{
+    Cursor, Direction, EntityType, Filter, Id, Inquiry, Nature, Natures, Position, Problem, ProblemKind,
+    Question, SyncRequest, Tags,
+};
+
+use super::command::{COMMAND_TYPES, untyped};
+use super::document::{nature, tags};
+use super::incoming::{Bounds, Incoming};
+use super::spot::{Fields, Notes, Spot, suggestion};
+use super::text::quote;
+
+/// Every type of question.
+pub const QUESTION_TYPES: [&str; 8] = [
+    "search",
+    "graph.dependencies",
+    "graph.dependents",
+    "graph.path",
+    "graph.cycles",
+    "graph.dangling",
+    "sync",
+    "ping",
+];
+
+/// Items in the answer to a search that does not say how many.
+pub const LIMIT_SEARCH: usize = 20;
+/// Nodes in the answer about the graph to a question that does not say how many.
+pub const LIMIT_GRAPH: usize = 1_000;
+/// Paths in the answer to a question that does not say how many.
+pub const LIMIT_PATHS: usize = 10;
+
+pub(super) const QUESTION_FIELDS: [&str; 4] = ["args", "at_least", "limit", "cursor"];
+pub(super) const SEARCH_FIELDS: [&str; 2] = ["query", "within"];
+pub(super) const REACH_FIELDS: [&str; 3] = ["id", "depth", "natures"];
+pub(super) const PATH_FIELDS: [&str; 4] = ["from", "to", "all", "natures"];
+pub(super) const CYCLES_FIELDS: [&str; 2] = ["environment", "natures"];
+pub(super) const DANGLING_FIELDS: [&str; 1] = ["environment"];
+pub(super) const SYNC_FIELDS: [&str; 2] = ["filter", "cursor"];
+pub(super) const FILTER_FIELDS: [&str; 3] = ["entities", "environments", "tags"];
+pub(super) const CURSOR_FIELDS: [&str; 3] = ["cluster", "epoch", "sequence"];
+const POSITION_FIELDS: [&str; 2] = ["epoch", "sequence"];
+
+/// What is asked, before it is known about what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    Search,
+    Reach(Direction),
+    Path,
+    Cycles,
+    Dangling,
+    Sync,
+    Ping,
+}
+
+impl Topic {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "search" => Some(Self::Search),
+            "graph.dependencies" => Some(Self::Reach(Direction::Dependencies)),
+            "graph.dependents" => Some(Self::Reach(Direction::Dependents)),
+            "graph.path" => Some(Self::Path),
+            "graph.cycles" => Some(Self::Cycles),
+            "graph.dangling" => Some(Self::Dangling),
+            "sync" => Some(Self::Sync),
+            "ping" => Some(Self::Ping),
+            _ => None,
+        }
+    }
+
+    /// Whether it can be asked without saying about what, even with an empty body.
+    const fn needs_no_args(self) -> bool {
+        matches!(self, Self::Cycles | Self::Dangling | Self::Sync | Self::Ping)
+    }
+
+    const fn limit_default(self) -> usize {
+        match self {
+            Self::Search => LIMIT_SEARCH,
+            Self::Path => LIMIT_PATHS,
+            Self::Reach(_) | Self::Cycles | Self::Dangling | Self::Sync | Self::Ping => LIMIT_GRAPH,
+        }
+    }
+}
+
+/// Reads a delivery as a question.
+///
+/// # Errors
+/// A [`Problem`] that lists every mistake of the message.
+pub fn parse_question(incoming: &Incoming<'_>, bounds: &Bounds) -> Result<Inquiry, Box<Problem>> {
+    let kind = incoming.message_type().ok_or_else(|| untyped(&QUESTION_TYPES))?;
+    let topic = Topic::parse(kind).ok_or_else(|| unknown(kind))?;
+    let deadline = incoming.deadline()?;
+    let body = if incoming.body.is_empty() && topic.needs_no_args() {
+        Value::Object(Map::new())
+    } else {
+        incoming.json(bounds)?
+    };
+    if !body.is_object() {
+        let problem = Problem::new(ProblemKind::Malformed, "the body must be a JSON object");
+        return Err(problem
+            .hint("such as {\"args\": {\"query\": \"kind:postgres\"}}")
+            .into());
+    }
+    let notes = Notes::default();
+    let read = read_body(topic, &Spot::start(&body, "", "the body", &notes), bounds);
+    let inquiry = notes.conclude(read)?;
+    Ok(Inquiry { deadline, ..inquiry })
+}
+
+fn unknown(kind: &str) -> Problem {
+    let hint = if COMMAND_TYPES.contains(&kind) {
+        "this is a command: send it to the exchange for commands".to_owned()
+    } else {
+        suggestion(kind, &QUESTION_TYPES)
+    };
+    Problem::new(
+        ProblemKind::UnknownType,
+        format!("no question has the type {}", quote(kind)),
+    )
+    .hint(hint)
+    .fact("types", QUESTION_TYPES.as_slice())
+}
+
+fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> {
+    let hint =
+        |key: &str| (key == "type").then_some("the type is a property of the message, not part of its body");
+    let fields = spot.fields_with(&QUESTION_FIELDS, hint)?;
+    let at_least = fields.optional("at_least").and_then(|field| position(&field));
+    let limit = fields
+        .optional("limit")
+        .and_then(|field| limit(&field, bounds.question_limit_max));
+    let cursor = fields
+        .optional("cursor")
+        .and_then(|field| field.text().map(str::to_owned));
+    let none = Value::Object(Map::new());
+    let question = match fields.optional("args") {
+        Some(args) => question(topic, &args),
+        None if topic.needs_no_args() => question(topic, &spot.at_key("args", &none)),
+        None => fields
+            .required("args", "put what is asked about into `args`")
+            .and(None),
+    };
+    Some(Inquiry {
+        question: question?,
+        at_least,
+        limit: limit.unwrap_or_else(|| topic.limit_default().min(bounds.question_limit_max)),
+        cursor,
+        deadline: None,
+    })
+}
+
+fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
+    match topic {
+        Topic::Search => {
+            let fields = args.fields(&SEARCH_FIELDS)?;
+            let hint = "write what to look for, such as \"kind:postgres payments\"";
+            let query = fields.required("query", hint).and_then(|field| field.text());
+            let within = optional_id(&fields, "within");
+            Some(Question::Search {
+                query: query?.to_owned(),
+                within,
+            })
+        }
+        Topic::Reach(direction) => {
+            let fields = args.fields(&REACH_FIELDS)?;
+            let id = required_id(&fields, "id");
+            let depth = fields.optional("depth").and_then(|field| field.small_count(1));
+            let natures = natures(&fields);
+            Some(Question::Reach {
+                id: id?,
+                direction,
+                depth,
+                natures,
+            })
+        }
+        Topic::Path => {
+            let fields = args.fields(&PATH_FIELDS)?;
+            let (from, to) = (required_id(&fields, "from"), required_id(&fields, "to"));
+            let all = fields
+                .optional("all")
+                .and_then(|field| field.flag())
+                .unwrap_or_default();
+            let natures = natures(&fields);
+            Some(Question::Path {
+                from: from?,
+                to: to?,
+                all,
+                natures,
+            })
+        }
+        Topic::Cycles => {
+            let fields = args.fields(&CYCLES_FIELDS)?;
+            let environment = optional_id(&fields, "environment");
+            Some(Question::Cycles {
+                environment,
+                natures: natures(&fields),
+            })
+        }
+        Topic::Dangling => {
+            let fields = args.fields(&DANGLING_FIELDS)?;
+            Some(Question::Dangling {
+                environment: optional_id(&fields, "environment"),
+            })
+        }
+        Topic::Sync => sync(args).map(Question::Sync),
+        Topic::Ping => args.fields(&[]).map(|_| Question::Ping),
+    }
+}
+
+fn sync(args: &Spot<'_>) -> Option<SyncRequest> {
+    let fields = args.fields(&SYNC_FIELDS)?;
+    let filter = match fields.optional("filter") {
+        Some(field) => filter(&field),
+        None => Some(Filter::default()),
+    };
+    let cursor = match fields.optional("cursor") {
+        Some(field) => cursor(&field).map(Some),
+        None => Some(None),
+    };
+    Some(SyncRequest {
+        filter: filter?,
+        cursor: cursor?,
+    })
+}
+
+fn filter(spot: &Spot<'_>) -> Option<Filter> {
+    let fields = spot.fields(&FILTER_FIELDS)?;
+    let words = EntityType::ALL.map(EntityType::as_str);
+    let entities = fields.list_or_empty("entities", |item| item.word(&words, EntityType::parse));
+    let environments = fields.list_or_empty("environments", environment);
+    let tags = match fields.optional("tags") {
+        Some(field) => tags(&field)?,
+        None => Tags::default(),
+    };
+    Some(Filter {
+        entities,
+        environments,
+        tags,
+    })
+}
+
+fn environment(spot: &Spot<'_>) -> Option<Id> {
+    spot.id()
+}
+
+fn cursor(spot: &Spot<'_>) -> Option<Cursor> {
+    let fields = spot.fields(&CURSOR_FIELDS)?;
+    let hint = "take all three from the last event that was applied, or from the `sync.end` before it";
+    let cluster = fields.required("cluster", hint).and_then(|field| field.text());
+    let epoch = fields.required("epoch", hint).and_then(|field| field.count());
+    let sequence = fields.required("sequence", hint).and_then(|field| field.count());
+    let position = Position {
+        epoch: epoch?,
+        sequence: sequence?,
+    };
+    Some(Cursor {
+        cluster: cluster?.to_owned(),
+        position,
+    })
+}
+
+fn required_id<'a>(fields: &Fields<'a>, key: &'a str) -> Option<Id> {
+    fields.required(key, "say which resource")?.id()
+}
+
+fn optional_id<'a>(fields: &Fields<'a>, key: &'a str) -> Option<Id> {
+    fields.optional(key)?.id()
+}
+
+fn natures(fields: &Fields<'_>) -> Natures {
+    let Some(field) = fields.optional("natures") else {
+        return Natures::ALL;
+    };
+    if field.value.as_array().is_some_and(Vec::is_empty) {
+        field.note(
+            "`natures` is empty, so there is nothing to follow",
+            "leave it out to follow all",
+        );
+    }
+    let listed: Vec<Nature> = field.list(nature).unwrap_or_default();
+    Natures::of(&listed)
+}
+
+fn position(spot: &Spot<'_>) -> Option<Position> {
+    let fields = spot.fields(&POSITION_FIELDS)?;
+    let hint = "take both from the reply that says what you want to see";
+    let epoch = fields.required("epoch", hint).and_then(|field| field.count());
+    let sequence = fields.required("sequence", hint).and_then(|field| field.count());
+    Some(Position {
+        epoch: epoch?,
+        sequence: sequence?,
+    })
+}
+
+fn limit(spot: &Spot<'_>, max: usize) -> Option<usize> {
+    let count = spot.count()?;
+    let limit = usize::try_from(count)
+        .ok()
+        .filter(|limit| (1..=max).contains(limit));
+    if limit.is_none() {
+        let hint = "ask for fewer, and for the next page with the `next` of the answer as `cursor`";
+        spot.note(format!("`limit` must be from 1 to {max}, not {count}"), hint);
+    }
+    limit
+}

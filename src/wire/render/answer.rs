@@ -1,0 +1,197 @@
+//! Answers to questions.
+
+use serde::Serialize;
+
+use crate::domain::{
+    Answer, Dangling, Edge, Findings, Hit, Id, Node, Pong, Position, Problem, Subgraph, Target,
+};
+use crate::wire::shape::{
+    AnswerBody, AsOf, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody, HitsBody, NatureWord,
+    NodeBody, PathsBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody,
+};
+use crate::wire::to_bytes;
+
+/// The answer to a question.
+pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
+    match &answer.findings {
+        Findings::Hits(hits) => {
+            let items = hits.iter().map(HitBody::from).collect();
+            with_findings(answer, cluster, took_us, HitsBody { items })
+        }
+        Findings::Subgraph(subgraph) => with_findings(answer, cluster, took_us, SubgraphBody::from(subgraph)),
+        Findings::Paths { paths } => {
+            let paths = paths.iter().map(|path| nodes(path)).collect();
+            with_findings(answer, cluster, took_us, PathsBody { paths })
+        }
+        Findings::Cycles(cycles) => {
+            let cycles = cycles.iter().map(|cycle| nodes(cycle)).collect();
+            with_findings(answer, cluster, took_us, CyclesBody { cycles })
+        }
+        Findings::Dangling(dangling) => {
+            let dangling = dangling.iter().map(DanglingItem::from).collect();
+            with_findings(answer, cluster, took_us, DanglingBody { dangling })
+        }
+        Findings::Pong(pong) => with_findings(answer, cluster, took_us, PongBody::from(pong)),
+    }
+}
+
+fn with_findings<F: Serialize>(answer: &Answer, cluster: &str, took_us: u64, findings: F) -> Vec<u8> {
+    let Answer {
+        as_of: position,
+        findings: _,
+        total,
+        truncated,
+        next,
+    } = answer;
+    to_bytes(&AnswerBody {
+        as_of: as_of(*position, cluster),
+        findings,
+        total: count(*total),
+        truncated: truncated.is_some(),
+        truncated_because: truncated.clone(),
+        next: next.clone(),
+        took_us,
+    })
+}
+
+/// Why a question has no answer.
+pub fn render_question_problem(problem: &Problem, position: Position, cluster: &str) -> Vec<u8> {
+    to_bytes(&QuestionProblemBody {
+        as_of: as_of(position, cluster),
+        problem: ProblemBody::from(problem),
+    })
+}
+
+fn as_of(position: Position, cluster: &str) -> AsOf {
+    let Position { epoch, sequence } = position;
+    AsOf {
+        cluster: cluster.to_owned(),
+        epoch,
+        sequence,
+    }
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
+}
+
+fn nodes(nodes: &[Node]) -> Vec<NodeBody> {
+    nodes.iter().map(NodeBody::from).collect()
+}
+
+impl From<&Hit> for HitBody {
+    fn from(hit: &Hit) -> Self {
+        let Hit {
+            key,
+            kind,
+            name,
+            score,
+        } = hit;
+        Self {
+            entity: key.entity.to_string(),
+            id: key.id.to_string(),
+            kind: kind.clone(),
+            name: name.clone(),
+            // JSON has no word for what is not a number.
+            score: if score.is_finite() { *score } else { 0.0 },
+        }
+    }
+}
+
+impl From<&Node> for NodeBody {
+    fn from(node: &Node) -> Self {
+        let Node {
+            target,
+            registered,
+            kind,
+            name,
+            distance,
+        } = node;
+        let (id, external) = name_of(target);
+        Self {
+            id: id.to_owned(),
+            registered: *registered,
+            external,
+            kind: kind.clone(),
+            name: name.clone(),
+            distance: *distance,
+        }
+    }
+}
+
+/// What a target is called, and whether it is outside.
+fn name_of(target: &Target) -> (&str, bool) {
+    match target {
+        Target::Resource(id) => (id.as_str(), false),
+        Target::External(uri) => (uri, true),
+    }
+}
+
+impl From<&Subgraph> for SubgraphBody {
+    fn from(subgraph: &Subgraph) -> Self {
+        let Subgraph { nodes: all, edges } = subgraph;
+        // An edge whose ends are not in the answer says nothing to who reads it.
+        let edge = |edge: &Edge| {
+            let Edge {
+                from,
+                to,
+                nature,
+                grouped,
+            } = *edge;
+            let (from, to) = (all.get(from)?, all.get(to)?);
+            let (from, _) = name_of(&from.target);
+            let (to, external) = name_of(&to.target);
+            Some(EdgeBody {
+                from: from.to_owned(),
+                to: to.to_owned(),
+                nature: NatureWord::from(nature),
+                external,
+                group: grouped,
+            })
+        };
+        Self {
+            nodes: nodes(all),
+            edges: edges.iter().filter_map(edge).collect(),
+        }
+    }
+}
+
+impl From<&Dangling> for DanglingItem {
+    fn from(dangling: &Dangling) -> Self {
+        let Dangling {
+            id,
+            dependents,
+            total,
+        } = dangling;
+        Self {
+            id: id.to_string(),
+            dependents: dependents.iter().map(Id::to_string).collect(),
+            dependents_total: count(*total),
+        }
+    }
+}
+
+impl From<&Pong> for PongBody {
+    fn from(pong: &Pong) -> Self {
+        // The cluster is said in `as_of`.
+        let Pong {
+            instance,
+            role,
+            version,
+            cluster: _,
+            lag,
+            environments,
+            resources,
+            dependencies,
+        } = pong;
+        Self {
+            instance: instance.clone(),
+            role: (*role).to_owned(),
+            version: (*version).to_owned(),
+            lag: *lag,
+            environments: *environments,
+            resources: *resources,
+            dependencies: *dependencies,
+        }
+    }
+}

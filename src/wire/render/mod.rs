@@ -1,0 +1,18 @@
+//! Rendering what the register says: replies, answers, events.
+
+mod answer;
+mod document;
+mod event;
+mod reply;
+mod sync;
+mod text;
+
+pub use answer::{render_answer, render_question_problem};
+pub use document::document_to_json;
+pub use event::{CC_ENVIRONMENTS_MAX, Outgoing, render_bookmark, render_event, render_transaction};
+pub use reply::{render_problem_reply, render_reply};
+pub use sync::{SyncMessage, SyncOf};
+pub use text::{format_duration, format_time};
+
+#[cfg(test)]
+mod tests;

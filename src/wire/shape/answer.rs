@@ -1,0 +1,176 @@
+//! The answers to questions.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::document::NatureWord;
+use super::reply::ProblemBody;
+use super::text::IdText;
+
+/// An answer: as of when, what, and whether that is all. What was found depends on the question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerBody<F> {
+    /// What the answer is true as of.
+    pub as_of: AsOf,
+    /// What was found.
+    #[serde(flatten)]
+    pub findings: F,
+    /// How many there are in all, also those that the answer leaves out.
+    pub total: u64,
+    /// Whether the answer leaves something out.
+    pub truncated: bool,
+    /// Why it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub truncated_because: Option<String>,
+    /// The cursor of the next page, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub next: Option<String>,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QuestionProblemBody {
+    /// What the instance had reached.
+    pub as_of: AsOf,
+    /// Why.
+    pub problem: ProblemBody,
+}
+
+/// A place in the history of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AsOf {
+    /// The identity of the cluster.
+    pub cluster: String,
+    /// Rises with each promotion or restore.
+    pub epoch: u64,
+    /// Rises by one per event.
+    pub sequence: u64,
+}
+
+/// What a search found, best first.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct HitsBody {
+    /// The entities.
+    pub items: Vec<HitBody>,
+}
+
+/// One entity that a search found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HitBody {
+    /// `environment` or `resource`.
+    pub entity: String,
+    /// The id within that.
+    #[schemars(with = "IdText")]
+    pub id: String,
+    /// The kind of a resource.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// How well it matches; only comparable within one answer.
+    pub score: f32,
+}
+
+/// Part of the graph: nodes, and every edge between them that the question follows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SubgraphBody {
+    /// Nearest first, the start itself at distance zero.
+    pub nodes: Vec<NodeBody>,
+    /// The dependencies between them.
+    pub edges: Vec<EdgeBody>,
+}
+
+/// One node of the graph.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeBody {
+    /// The id of a resource, or the URI of something outside.
+    pub id: String,
+    /// Whether a resource is registered; false for dangling ones and for everything outside.
+    pub registered: bool,
+    /// Whether it is something outside, named by a URI.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external: bool,
+    /// The kind of a registered resource.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Steps from the start; zero where the question has none.
+    pub distance: u32,
+}
+
+/// One dependency between nodes of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EdgeBody {
+    /// The dependent: the id of a resource.
+    pub from: String,
+    /// What it needs: the id of a resource, or a URI.
+    pub to: String,
+    /// How strongly.
+    pub nature: NatureWord,
+    /// Whether what it needs is outside, so that `to` is a URI.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub external: bool,
+    /// Whether it is one of a group of which only some must hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub group: bool,
+}
+
+/// How one resource comes to need another.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct PathsBody {
+    /// Shortest first, each from the first node to the last.
+    pub paths: Vec<Vec<NodeBody>>,
+}
+
+/// Resources that need themselves through others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct CyclesBody {
+    /// Strongly connected sets, largest first.
+    pub cycles: Vec<Vec<NodeBody>>,
+}
+
+/// Resources that others need and that are not registered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct DanglingBody {
+    /// By id.
+    pub dangling: Vec<DanglingItem>,
+}
+
+/// A resource that others need and that is not registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DanglingItem {
+    /// The id that is not registered.
+    #[schemars(with = "IdText")]
+    pub id: String,
+    /// Some of those that need it.
+    #[schemars(with = "Vec<IdText>")]
+    pub dependents: Vec<String>,
+    /// How many need it.
+    pub dependents_total: u64,
+}
+
+/// Who is there. The position that the instance has reached is in `as_of`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PongBody {
+    /// The name of the instance.
+    pub instance: String,
+    /// `primary` or `secondary`.
+    pub role: String,
+    /// The version of the program.
+    pub version: String,
+    /// Events committed and not yet confirmed by the broker.
+    pub lag: u64,
+    /// Live environments.
+    pub environments: u64,
+    /// Live resources.
+    pub resources: u64,
+    /// Dependencies between nodes of the graph.
+    pub dependencies: u64,
+}

@@ -1,0 +1,35 @@
+//! The public messages as types: what is rendered, what `schemas/` is generated from, what clients read with.
+//!
+//! Requests are not parsed with these (see `super::read`): serde stops at the first mistake and knows no pointer.
+//! Tests hold the two together.
+
+mod answer;
+mod command;
+mod document;
+mod event;
+mod question;
+mod reply;
+mod sync;
+mod text;
+
+pub use answer::{
+    AnswerBody, AsOf, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody, HitsBody, NodeBody,
+    PathsBody, PongBody, QuestionProblemBody, SubgraphBody,
+};
+pub use command::{
+    BatchArgs, CommandBody, ExpectBody, ExpectWord, LinkArgs, PatchArgs, RemoveArgs, RemoveModeWord,
+    RestoreArgs, StepBody,
+};
+pub use document::{
+    DependencyDocument, EntrypointDocument, EnvironmentDocument, EnvironmentPatchDocument, NatureWord,
+    ResourceDocument, ResourcePatchDocument, StatusEndpointDocument, StatusExpectDocument, TargetDocument,
+};
+pub use event::{BookmarkBody, EventBody, LinksBody, TransactionBody, TransactionEventBody, TransactionRef};
+pub use question::{
+    CyclesArgs, DanglingArgs, PathArgs, PingArgs, PositionBody, QuestionBody, ReachArgs, SearchArgs,
+};
+pub use reply::{FactBody, MistakeBody, OutcomeWord, ProblemBody, ReplyBody};
+pub use sync::{
+    CursorBody, EntityWord, FilterBody, StateBody, SyncArgs, SyncBeginBody, SyncEndBody, VerdictWord,
+};
+pub use text::{DurationText, IdText, TimeText};

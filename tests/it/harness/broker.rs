@@ -1,0 +1,180 @@
+//! A broker for a test: a shared one with a namespace of the test's own, or a private node.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use domesday::broker::Config;
+use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::FieldTable;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// The URL of a broker that the tests may share; unset, each test starts its own.
+const SHARED: &str = "DOMESDAY_TEST_BROKER_URL";
+
+/// A broker, and a namespace on it that nobody else uses. Dropped, it leaves nothing behind.
+pub(crate) struct TestBroker {
+    url: String,
+    namespace: String,
+    node: Option<TempDir>,
+}
+
+impl TestBroker {
+    /// The shared broker if there is one, else a private node.
+    pub(crate) fn get() -> Self {
+        match std::env::var(SHARED) {
+            Ok(url) => Self {
+                url,
+                namespace: namespace(),
+                node: None,
+            },
+            Err(_) => Self::private(),
+        }
+    }
+
+    /// A node of this test's own, which it may stop, kill and starve.
+    pub(crate) fn private() -> Self {
+        let node = tempfile::Builder::new()
+            .prefix("domesday-broker-")
+            .tempdir()
+            .expect("a folder for the node");
+        let url = script("start", node.path(), &[]);
+        Self {
+            url,
+            namespace: namespace(),
+            node: Some(node),
+        }
+    }
+
+    /// Settings for this broker and namespace. The heartbeat is short: a test has no time for silence.
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            url: self.url.clone(),
+            namespace: self.namespace.clone(),
+            heartbeat_s: 5,
+            ..Config::default()
+        }
+    }
+
+    /// Its URL, with user and password.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stops the node in good order.
+    pub(crate) fn stop(&self) {
+        script("stop", self.folder(), &[]);
+    }
+
+    /// Ends the node as a crash would.
+    pub(crate) fn kill(&self) {
+        script("kill", self.folder(), &[]);
+    }
+
+    /// Starts the node again, on the same port, with what it stored.
+    pub(crate) fn start(&self) {
+        assert_eq!(script("start", self.folder(), &[]), self.url);
+    }
+
+    /// Runs rabbitmqctl on the node and gives its output.
+    pub(crate) fn rabbitmqctl(&self, arguments: &[&str]) -> String {
+        script("ctl", self.folder(), arguments)
+    }
+
+    /// A bare AMQP channel, for what a domesday never does, and its connection, which must outlive it.
+    pub(crate) async fn amqp(&self) -> (lapin::Connection, lapin::Channel) {
+        let connection = lapin::Connection::connect(&self.url, lapin::ConnectionProperties::default())
+            .await
+            .expect("a bare connection");
+        let channel = connection.create_channel().await.expect("a bare channel");
+        (connection, channel)
+    }
+
+    /// How many messages lie in a queue and are with nobody.
+    pub(crate) async fn ready(&self, queue: &str) -> u32 {
+        let (_connection, channel) = self.amqp().await;
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let found = channel.queue_declare(queue.into(), passive, FieldTable::default());
+        found.await.expect("the queue is there").message_count()
+    }
+
+    fn folder(&self) -> &Path {
+        let node = self.node.as_ref();
+        node.expect("only a private node can be operated").path()
+    }
+
+    async fn delete_all(&self) {
+        let (_connection, channel) = self.amqp().await;
+        for name in ["commands", "questions", "events", "changes", "control", "dead"] {
+            let name = format!("{}.{name}", self.namespace);
+            // Deleting what is not there succeeds.
+            let _ = channel
+                .queue_delete(name.as_str().into(), QueueDeleteOptions::default())
+                .await;
+            let _ = channel
+                .exchange_delete(name.as_str().into(), ExchangeDeleteOptions::default())
+                .await;
+        }
+    }
+}
+
+impl Drop for TestBroker {
+    fn drop(&mut self) {
+        if let Some(node) = &self.node {
+            // A failed stop must not hide why the test failed.
+            let _ = run("stop", node.path(), &[]);
+            return;
+        }
+        // Another thread, since the test's own is within a runtime.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let limit = Duration::from_secs(10);
+                if let Ok(runtime) = runtime {
+                    let _ = runtime.block_on(async { tokio::time::timeout(limit, self.delete_all()).await });
+                }
+            });
+        });
+    }
+}
+
+/// Waits until `condition` holds, at most `limit`.
+pub(crate) async fn eventually(what: &str, limit: Duration, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + limit;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn namespace() -> String {
+    format!("t-{}", Uuid::now_v7().simple())
+}
+
+fn script(action: &str, folder: &Path, arguments: &[&str]) -> String {
+    run(action, folder, arguments).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn run(action: &str, folder: &Path, arguments: &[&str]) -> Result<String, String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("script/broker");
+    let output = Command::new(path)
+        .arg(action)
+        .arg(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("script/broker did not run: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    Err(format!(
+        "script/broker {action} failed with {}:\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}

@@ -1,0 +1,200 @@
+//! A server as a process of its own: the real binary, a real configuration, a data directory, and signals.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::SOON;
+use super::broker::TestBroker;
+use super::client::TestClient;
+use super::program::{Program, Ran, binary, read, signal, wait};
+
+/// A running primary. Dropped, it is killed.
+pub(crate) struct TestServer {
+    folder: TempDir,
+    child: Option<Child>,
+    config: domesday::broker::Config,
+}
+
+impl TestServer {
+    /// Starts a primary on a new data directory, and waits until it answers.
+    pub(crate) async fn start(broker: &TestBroker) -> Self {
+        Self::start_with(broker, "").await
+    }
+
+    /// The same, with more settings: lines such as `limits.tags_max = 2`.
+    pub(crate) async fn start_with(broker: &TestBroker, settings: &str) -> Self {
+        let mut server = Self::prepare(broker, settings);
+        server.restart().await;
+        server
+    }
+
+    /// Writes the configuration, and starts nothing yet.
+    pub(crate) fn prepare(broker: &TestBroker, settings: &str) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("domesday-server-")
+            .tempdir()
+            .expect("a folder for the server");
+        let config = broker.config();
+        let text = format!(
+            "instance.name = 'test'\n\
+             broker.url = '{}'\n\
+             broker.namespace = '{}'\n\
+             broker.heartbeat_s = 5\n\
+             broker.reconnect_initial_ms = 50\n\
+             broker.reconnect_max_ms = 500\n\
+             store.directory = '{}'\n\
+             {settings}\n",
+            config.url,
+            config.namespace,
+            folder.path().join("data").display(),
+        );
+        std::fs::write(folder.path().join("domesday.toml"), text).expect("written");
+        Self {
+            folder,
+            child: None,
+            config,
+        }
+    }
+
+    /// Starts the process, and does not wait for it.
+    pub(crate) fn launch(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .expect("a log");
+        let child = binary()
+            .args(["server", "--primary", "--config", &self.config_file()])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the log again"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary runs");
+        self.child = Some(child);
+    }
+
+    /// Starts the process on the data directory that is there, and waits until it answers.
+    pub(crate) async fn restart(&mut self) {
+        self.launch();
+        self.answers().await;
+    }
+
+    /// Waits until the server answers a ping; gives the answer.
+    pub(crate) async fn answers(&mut self) -> Value {
+        let deadline = Instant::now() + SOON;
+        loop {
+            if let Some(child) = &mut self.child
+                && let Some(status) = child.try_wait().expect("a child of ours")
+            {
+                panic!("the server ended with {status}:\n{}", self.log());
+            }
+            if let Ok(client) = TestClient::try_connect(&self.config).await {
+                while client.is_well() && Instant::now() < deadline {
+                    let patience = Duration::from_millis(500);
+                    if let Ok(answer) = client.try_question("ping", &json!({}), patience).await {
+                        return answer;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the server does not answer:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// A client of its own.
+    pub(crate) async fn client(&self) -> TestClient {
+        TestClient::connect(&self.config).await
+    }
+
+    /// SIGKILL, as a crash would be.
+    pub(crate) async fn kill9(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("killed");
+        wait(&mut child, SOON).await.expect("it is gone");
+    }
+
+    /// SIGTERM, and how the process ended.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        signal(self.child.as_ref().expect("it runs"), "TERM");
+        self.ended().await
+    }
+
+    /// Waits until the process has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let child = self.child.as_mut().expect("it runs");
+        let ended = wait(child, SOON).await;
+        let status = ended.unwrap_or_else(|| panic!("the server goes on:\n{}", read(&self.log_file())));
+        self.child = None;
+        status
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for files of the test.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The path of the configuration, which client verbs read too.
+    pub(crate) fn config_file(&self) -> String {
+        self.folder.path().join("domesday.toml").display().to_string()
+    }
+
+    /// What it has logged, over all its runs.
+    pub(crate) fn log(&self) -> String {
+        read(&self.log_file())
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Starts a client verb that talks to this server.
+    pub(crate) fn verb(&self, arguments: &[&str], input: &str) -> Program {
+        let file = self.config_file();
+        let mut all = arguments.to_vec();
+        all.extend(["--config", &file]);
+        Program::start(&all, input)
+    }
+
+    /// Runs a client verb that talks to this server to its end.
+    pub(crate) async fn cli(&self, arguments: &[&str]) -> Ran {
+        self.verb(arguments, "").ended(SOON * 2).await
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended, and then there is nothing to kill.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            tell(&self.log());
+        }
+    }
+}
+
+/// The last of the log beside the failure of the test.
+#[allow(clippy::print_stderr)] // The test runner shows it, and only for a test that failed.
+fn tell(log: &str) {
+    let lines: Vec<&str> = log.lines().collect();
+    let last = lines.iter().skip(lines.len().saturating_sub(40));
+    eprintln!("--- the end of the server's log");
+    last.for_each(|line| eprintln!("{line}"));
+}

@@ -1,0 +1,34 @@
+//! The one integration-test crate: the real thing against a real broker.
+
+// A test may stop at the first surprise.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod blocked;
+mod broker;
+mod broker_client;
+mod broker_loss;
+mod cli_apply;
+mod cli_verbs;
+mod clients;
+mod commands;
+mod crash;
+mod data_directory;
+mod dead;
+mod dead_letters;
+mod drain;
+mod events;
+mod expectations;
+mod graph;
+mod harness;
+mod idempotency;
+mod mirror;
+mod problems;
+mod refused_questions;
+mod search;
+mod sync;
+mod topology;

@@ -1,0 +1,193 @@
+//! What the engine says, as lines of text.
+
+use std::fmt::Write;
+
+use domesday::domain::{
+    Answer, Change, Edge, Event, Fact, Findings, Id, Node, Outcome, Position, Problem, Receipt, Target, Trace,
+};
+use domesday::wire;
+use serde_json::Value;
+
+pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
+    let Receipt {
+        outcome,
+        position,
+        revisions,
+        counts,
+        duplicate,
+        would_cause,
+    } = receipt;
+    let mut line = format!("{} at {}", outcome.as_str(), self::position(*position));
+    if *duplicate {
+        line += ", a duplicate";
+    }
+    if would_cause.is_some() {
+        line += ", a dry run";
+    }
+    if !revisions.is_empty() {
+        let revisions = revisions
+            .iter()
+            .map(|(key, revision)| format!("{key}={revision}"));
+        let counts = counts.iter().map(|(kind, count)| format!("{count} {kind}"));
+        write!(line, ": {} ({})", join(revisions), join(counts)).unwrap();
+    }
+    let mut lines = vec![line];
+    if let Outcome::Rejected(problem) | Outcome::Expired(problem) = outcome {
+        lines.extend(self::problem(problem));
+    }
+    for event in would_cause.iter().flatten() {
+        lines.push(format!("  would be {}", self::event(event)));
+    }
+    lines
+}
+
+pub(crate) fn problem(problem: &Problem) -> Vec<String> {
+    let Problem {
+        kind,
+        detail,
+        pointer,
+        hint,
+        mistakes,
+        facts,
+    } = problem;
+    let place = if pointer.is_empty() { "" } else { " at " };
+    let mut lines = vec![format!("  {}{place}{pointer}: {detail}", kind.slug())];
+    if !hint.is_empty() {
+        lines.push(format!("  hint: {hint}"));
+    }
+    for mistake in mistakes.iter().skip(1) {
+        lines.push(format!("  and at {}: {}", mistake.pointer, mistake.detail));
+    }
+    if !facts.is_empty() {
+        lines.push(format!("  facts: {}", Value::Object(facts.clone())));
+    }
+    lines
+}
+
+pub(crate) fn change(change: &Change) -> String {
+    let mut line = format!("  {} {}", change.sequence, event(&change.event));
+    if change.transaction.count > 1 {
+        write!(
+            line,
+            " [{}/{}]",
+            change.transaction.index + 1,
+            change.transaction.count
+        )
+        .unwrap();
+    }
+    line
+}
+
+pub(crate) fn event(event: &Event) -> String {
+    let mut line = format!("{} {}={}", event.kind(), event.key.id, event.revision);
+    match &event.fact {
+        Fact::Created { .. } | Fact::Restored { .. } => {}
+        Fact::Updated { .. } => {
+            // What changed and how it was is shown as the message of the event shows it.
+            let change = Change {
+                epoch: 0,
+                sequence: 0,
+                time: domesday::domain::Timestamp(0),
+                actor: String::new(),
+                cause: String::new(),
+                trace: Trace::default(),
+                transaction: domesday::domain::Transaction {
+                    first: 0,
+                    index: 0,
+                    count: 1,
+                },
+                event: event.clone(),
+            };
+            let body: Value = serde_json::from_slice(&wire::render_event(&change, "", "").body).unwrap();
+            let changed = body["changed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|at| at.as_str().unwrap());
+            write!(line, " {} before {}", join(changed), body["before"]).unwrap();
+        }
+        Fact::Removed { links, .. } if links.is_empty() => {}
+        Fact::Removed { links, .. } => write!(line, " was linked with {}", join(links)).unwrap(),
+        Fact::Linked { resources } => write!(line, " + {}", join(resources)).unwrap(),
+        Fact::Unlinked { resources } => write!(line, " - {}", join(resources)).unwrap(),
+    }
+    if event.environments.iter().any(|id| *id != event.key.id) {
+        write!(line, " for {}", join(&event.environments)).unwrap();
+    }
+    line
+}
+
+pub(crate) fn position(position: Position) -> String {
+    format!("{}:{}", position.epoch, position.sequence)
+}
+
+pub(crate) fn node(node: &Node) -> String {
+    match (&node.target, node.registered) {
+        (Target::Resource(id), true) => id.to_string(),
+        (Target::Resource(id), false) => format!("{id}?"),
+        (Target::External(uri), _) => format!("<{uri}>"),
+    }
+}
+
+pub(crate) fn edge(nodes: &[Node], edge: Edge) -> String {
+    let group = if edge.grouped { " group" } else { "" };
+    let (from, to) = (node(&nodes[edge.from]), node(&nodes[edge.to]));
+    format!("{from} -> {to} {}{group}", edge.nature.as_str())
+}
+
+pub(crate) fn answer(answer: &Answer) -> Vec<String> {
+    let Answer {
+        as_of,
+        findings,
+        total,
+        truncated,
+        next: _,
+    } = answer;
+    let mut lines = vec![format!("{total} as of {}", position(*as_of))];
+    match findings {
+        Findings::Hits(hits) => lines.extend(hits.iter().map(|hit| format!("  {}", hit.key))),
+        Findings::Subgraph(graph) => {
+            lines.extend(
+                graph
+                    .nodes
+                    .iter()
+                    .map(|n| format!("  {} {}", n.distance, node(n))),
+            );
+            let mut edges: Vec<String> = graph.edges.iter().map(|e| edge(&graph.nodes, *e)).collect();
+            edges.sort_unstable();
+            lines.extend(edges.into_iter().map(|edge| format!("  {edge}")));
+        }
+        Findings::Paths { paths } => lines.extend(paths.iter().map(|path| {
+            let nodes: Vec<String> = path.iter().map(node).collect();
+            format!("  {}", nodes.join(" -> "))
+        })),
+        Findings::Cycles(cycles) => {
+            lines.extend(
+                cycles
+                    .iter()
+                    .map(|cycle| format!("  {}", join(cycle.iter().map(node)))),
+            );
+        }
+        Findings::Dangling(dangling) => lines.extend(dangling.iter().map(|reference| {
+            format!(
+                "  {} <- {} ({})",
+                reference.id,
+                join(&reference.dependents),
+                reference.total
+            )
+        })),
+        Findings::Pong(_) => {}
+    }
+    lines.extend(truncated.iter().map(|why| format!("  truncated: {why}")));
+    lines
+}
+
+/// With commas between them.
+pub(crate) fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(", ")
+}
+
+pub(crate) fn ids<'a>(ids: impl IntoIterator<Item = &'a Id>) -> String {
+    join(ids)
+}
