@@ -8,6 +8,7 @@ mod answers;
 mod envelope;
 mod intake;
 mod relay;
+mod stand_by;
 mod sync;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::broker::{self, Consumer, Delivery, PublishFault, Session};
+use crate::broker::{self, Consumer, Delivery, Lease, PublishFault, Session};
 use crate::engine::{self, Acknowledge, Clock, Engine};
 use crate::wire;
 
@@ -93,7 +94,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// Works on one session until it breaks, or until `draining` turns true: then no more is taken, what is in flight is
+    /// Works on one session until it breaks or the lease is lost, or until `draining` turns true: then no more is taken, what is in flight is
     /// answered, and the change log is published to its end, all within `drain`.
     ///
     /// # Errors
@@ -101,6 +102,7 @@ impl Api {
     pub async fn run(
         &self,
         session: &Session,
+        lease: &mut Lease,
         draining: watch::Receiver<bool>,
         drain: Duration,
     ) -> Result<(), Fault> {
@@ -119,6 +121,7 @@ impl Api {
             ended = &mut relay => return ended,
             done = &mut requests => done?,
             fault = session.broken() => return Err(fault.into()),
+            fault = lease.lost() => return Err(fault.into()),
             () = too_late(draining, drain) => {
                 tracing::warn!("draining took too long; what is left is delivered again to the next instance");
                 return Ok(());

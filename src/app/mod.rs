@@ -105,9 +105,8 @@ async fn sessions(config: &Config, api: &Api, mut draining: watch::Receiver<bool
             session = Session::open_with_retry(&config.broker, &config.instance.name) => session?,
             _ = draining.wait_for(|draining| *draining) => return Ok(()),
         };
-        tracing::info!(namespace = config.broker.namespace, "serving");
         let began = tokio::time::Instant::now();
-        let ended = api.run(&session, draining.clone(), drain).await;
+        let ended = serve_session(config, api, &session, draining.clone(), drain).await;
         session.close().await;
         let fault = match ended {
             Ok(()) => return Ok(()),
@@ -138,6 +137,23 @@ async fn sessions(config: &Config, api: &Api, mut draining: watch::Receiver<bool
             _ = draining.wait_for(|draining| *draining) => return Ok(()),
         }
     }
+}
+
+/// One session: waits for the lease of the namespace, and serves.
+async fn serve_session(
+    config: &Config,
+    api: &Api,
+    session: &Session,
+    mut draining: watch::Receiver<bool>,
+    drain: Duration,
+) -> Result<(), api::Fault> {
+    let mut lease = tokio::select! {
+        lease = api.stand_by(session, &config.broker) => lease?,
+        fault = session.broken() => return Err(fault.into()),
+        _ = draining.wait_for(|draining| *draining) => return Ok(()),
+    };
+    tracing::info!(namespace = config.broker.namespace, "serving");
+    api.run(session, &mut lease, draining, drain).await
 }
 
 async fn tick(engine: Engine) {

@@ -276,6 +276,11 @@ impl Names {
         self.of("dead")
     }
 
+    /// The queue that only the instance that serves the namespace may have.
+    pub fn lease(&self) -> String {
+        self.of("lease")
+    }
+
     fn of(&self, what: &str) -> String {
         format!("{}.{what}", self.namespace)
     }

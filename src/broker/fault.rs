@@ -27,6 +27,8 @@ pub enum FaultKind {
     Deadline,
     /// A message cannot be put on the wire as it is: a body or a property that is too long.
     Message,
+    /// Another connection has a queue for itself alone.
+    Locked,
     /// The broker would not take a message now.
     Refused,
     /// The broker returned a message: no queue is bound for it.
@@ -72,7 +74,7 @@ impl Fault {
                 ": grant it with rabbitmqctl set_permissions",
             ),
             404 => (FaultKind::Missing, ""),
-            405 => (FaultKind::Refused, ": another connection has it for itself alone"),
+            405 => (FaultKind::Locked, ": another connection has it for itself alone"),
             406 => (FaultKind::Mismatch, ""),
             _ => (FaultKind::Connection, ""),
         };

@@ -10,6 +10,7 @@ use super::config::{Config, Names};
 use super::connection::{Health, Link, address};
 use super::consumer::{Consumer, StreamOffset, Subscription};
 use super::fault::{Fault, PublishFault};
+use super::lease::Lease;
 use super::message::Message;
 use super::publisher::{Limits, Publisher};
 use super::subscribe::subscribe;
@@ -118,6 +119,15 @@ impl Session {
     /// The names of the exchanges and queues.
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// Takes the lease of the namespace; none while another connection has it.
+    ///
+    /// # Errors
+    ///
+    /// The broker does not answer in time, or we may not make the queue.
+    pub async fn lease(&self) -> Result<Option<Lease>, Fault> {
+        Lease::take(&self.consuming, &self.health, self.limits, &self.names.lease()).await
     }
 
     /// Consumes from `queue` with at most `prefetch` deliveries unsettled. `tag` names the consumer at the

@@ -5,7 +5,8 @@ use lapin::types::FieldTable;
 use serde_json::json;
 
 use crate::harness::SOON;
-use crate::harness::broker::TestBroker;
+use crate::harness::broker::{TestBroker, eventually};
+use crate::harness::client::message;
 use crate::harness::program::{Program, Ran};
 use crate::harness::server::TestServer;
 
@@ -119,10 +120,15 @@ async fn a_queue_that_is_deleted_under_the_server_is_made_again() {
             .queue_delete(queue.as_str().into(), options)
             .await
             .unwrap();
-        server.answers().await;
-        let name = json!({"id": "a", "kind": "vm", "name": queue});
-        let client = server.client().await;
-        client.applied("resource.put", name).await;
+        // Until the server has noticed there may be nowhere for the command to go, and then nothing has happened. It
+        // is the same command each time, so it is carried out once.
+        let put = json!({"args": {"id": "a", "kind": "vm", "name": queue}});
+        let command = message("resource.put", &put);
+        eventually(&format!("{queue} is back"), SOON, async || {
+            let reply = client.try_send(command.clone(), SOON).await;
+            reply.is_ok_and(|reply| reply["outcome"] == "applied")
+        })
+        .await;
     }
 }
 
