@@ -170,8 +170,12 @@ async fn watch(
             Ok(Some(Event::ConnectionBlocked(reason))) => health.set_blocked(Some(reason)),
             Ok(Some(Event::ConnectionUnblocked)) => health.set_blocked(None),
             Ok(Some(Event::Error(error))) => {
-                health.report(&Fault::from_lapin("the connection", error));
-                return;
+                let fault = Fault::from_lapin("the connection", error);
+                // The lease was not to be had: that ended a channel, and was the answer to a question of ours.
+                if fault.kind() != FaultKind::Locked {
+                    health.report(&fault);
+                    return;
+                }
             }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) if status.connected() => {}

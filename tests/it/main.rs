@@ -30,5 +30,6 @@ mod mirror;
 mod problems;
 mod refused_questions;
 mod search;
+mod standing_by;
 mod sync;
 mod topology;

@@ -107,7 +107,7 @@ async fn a_broker_that_is_not_there_is_waited_for_as_long_as_it_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_deleted_under_the_server_is_made_again() {
     let broker = TestBroker::get();
-    let mut server = TestServer::start(&broker).await;
+    let server = TestServer::start(&broker).await;
     let client = server.client().await;
     client
         .applied("resource.put", json!({"id": "a", "kind": "vm"}))

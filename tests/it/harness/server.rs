@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::SOON;
-use super::broker::TestBroker;
+use super::broker::{TestBroker, eventually};
 use super::client::TestClient;
 use super::program::{Program, Ran, binary, read, signal, wait};
 
@@ -157,6 +157,11 @@ impl TestServer {
     /// What it has logged, over all its runs.
     pub(crate) fn log(&self) -> String {
         read(&self.log_file())
+    }
+
+    /// Waits until it has logged these words.
+    pub(crate) async fn says(&self, words: &str) {
+        eventually(words, SOON, async || self.log().contains(words)).await;
     }
 
     fn log_file(&self) -> PathBuf {
