@@ -2,262 +2,148 @@
 //!
 //! `DOMESDAY_BROKER_URL=amqp://localhost cargo run --example client`
 
-#![allow(clippy::print_stdout, reason = "to print is what an example is for")]
-#![allow(
-    clippy::indexing_slicing,
-    reason = "serde_json gives null for what is not there"
-)]
+#![allow(clippy::print_stdout, clippy::indexing_slicing)] // It prints, and JSON gives null for what is not there.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::error::Error;
-use std::time::Duration;
+use std::{collections::HashMap, env, error::Error, time::Duration};
 
 use futures_util::StreamExt;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions as Consume, BasicPublishOptions, BasicQosOptions, QueueBindOptions,
-    QueueDeclareOptions,
-};
-use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions};
+use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::{BasicProperties, Connection, ConnectionProperties, types::FieldTable};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
-
-const PATIENCE: Duration = Duration::from_mins(1);
-const REPLIES: &str = "amq.rabbitmq.reply-to";
-
-/// The copy: revision, document and members of each entity, by type and id; and how far it has come.
-struct Register {
-    channel: Channel,
-    namespace: String,
-    queue: String,
-    messages: Consumer,
-    replies: Consumer,
-    held: HashMap<String, (u64, Value, BTreeSet<String>)>,
-    cursor: Value,
+#[derive(Default)]
+struct Copy {
+    /// What the register holds, by type and id: `revision`, `document`, `members`.
+    held: HashMap<String, Value>,
+    /// The epoch and the sequence of the last event that was taken in; none until a sync has ended.
+    place: Option<[u64; 2]>,
+    /// Live events that wait for the end of the sync: no state may overwrite them.
+    waiting: Vec<Value>,
 }
 
-impl Register {
-    async fn connect(connection: &Connection, namespace: String) -> Outcome<Self> {
-        let channel = connection.create_channel().await?;
-        channel.basic_qos(256, BasicQosOptions::default()).await?;
-        // Bound before anything is asked, so that nothing falls through in between.
-        let exclusive = QueueDeclareOptions {
-            exclusive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let queue = channel
-            .queue_declare("".into(), exclusive, FieldTable::default())
-            .await?;
-        let (queue, events) = (queue.name().clone(), format!("{namespace}.events"));
-        let bind = channel.queue_bind(
-            queue.clone(),
-            events.into(),
-            "#".into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        );
-        bind.await?;
-        let direct = Consume {
-            no_ack: true,
-            ..Consume::default()
-        };
-        let replies = channel.basic_consume(REPLIES.into(), "replies".into(), direct, FieldTable::default());
-        let messages = channel.basic_consume(
-            queue.clone(),
-            "events".into(),
-            Consume::default(),
-            FieldTable::default(),
-        );
-        let (replies, messages) = (replies.await?, messages.await?);
-        let (queue, held, cursor) = (queue.to_string(), HashMap::new(), Value::Null);
-        Ok(Self {
-            channel,
-            namespace,
-            queue,
-            messages,
-            replies,
-            held,
-            cursor,
-        })
-    }
-
-    async fn send(&self, exchange: &str, kind: &str, body: &Value, reply_to: &str) -> Outcome<()> {
-        // A command that is sent again with the same id is not executed twice.
-        let properties = BasicProperties::default()
-            .with_type(kind.into())
-            .with_message_id(uuid::Uuid::now_v7().to_string().into())
-            .with_reply_to(reply_to.into())
-            .with_content_type("application/json".into());
-        let (exchange, body) = (format!("{}.{exchange}", self.namespace), body.to_string());
-        let options = BasicPublishOptions::default();
-        self.channel
-            .basic_publish(exchange.into(), kind.into(), options, body.as_bytes(), properties)
-            .await?;
-        Ok(())
-    }
-
-    /// Sends a command; one at a time, so that the next reply is its own.
-    async fn command(&mut self, kind: &str, args: Value) -> Outcome<Value> {
-        self.send("commands", kind, &json!({ "args": args }), REPLIES)
-            .await?;
-        let reply = tokio::time::timeout(PATIENCE, self.replies.next()).await?;
-        Ok(serde_json::from_slice(&reply.ok_or("no more replies")??.data)?)
-    }
-
-    async fn next(&mut self) -> Outcome<(String, Value)> {
-        let message = tokio::time::timeout(PATIENCE, self.messages.next()).await?;
-        let message = message.ok_or("the queue is gone")??;
-        message.acker.ack(BasicAckOptions::default()).await?;
-        let kind = message.properties.kind().clone().unwrap_or_default();
-        Ok((kind.to_string(), serde_json::from_slice(&message.data)?))
-    }
-
-    /// The sum modulo 2^256 of the hashes, one byte after the other from the last.
-    fn prove(&self, digest: &Value) -> Outcome<()> {
-        let mut sum = [0_u8; 32];
-        for (key, (revision, ..)) in &self.held {
-            let mut carry = 0;
-            let hash = Sha256::digest(format!("{key}\0{revision}"));
-            for (digit, more) in sum.iter_mut().zip(hash).rev() {
-                let total = u16::from(*digit) + u16::from(more) + carry;
-                (*digit, carry) = (total.to_le_bytes()[0], total >> 8);
+impl Copy {
+    /// Takes in a message of a sync, an event or a bookmark; false where something was missed.
+    fn take(&mut self, kind: &str, body: Value) -> bool {
+        let theirs = place(&body);
+        match (kind, self.place) {
+            ("sync.begin", _) => self.held.clear(),
+            ("sync.end", _) => {
+                self.prove("copy", &body);
+                self.place = Some(theirs);
+                let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+                return waiting.all(|event| self.take("", event));
             }
-        }
-        let ours = sum
-            .iter()
-            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        if *digest == ours {
-            Ok(())
-        } else {
-            Err("the copy is not the register".into())
-        }
-    }
-
-    async fn sync(&mut self) -> Outcome<()> {
-        let args = if self.cursor.is_null() {
-            json!({})
-        } else {
-            json!({ "cursor": self.cursor })
-        };
-        self.send("questions", "sync", &json!({ "args": args }), &self.queue)
-            .await?;
-        let (mut back, mut seen, mut begin) = (Vec::new(), HashSet::new(), Value::Null);
-        loop {
-            let (kind, body) = self.next().await?;
-            let key = key(&kind, &body);
-            match kind.as_str() {
-                // `unavailable`: ask again in a few seconds
-                "reply" => return Err(body["problem"]["detail"].to_string().into()),
-                "sync.begin" => begin = body,
-                "sync.end" => {
-                    if begin["verdict"] != "ok" {
-                        self.held.retain(|key, _| seen.contains(key));
-                    }
-                    self.cursor = json!({"cluster": body["cluster"], "epoch": body["epoch"], "sequence": body["sequence"]});
-                    self.prove(&body["digest"])?;
-                    break;
+            _ if kind.rsplit('.').next() == Some("state") => self.apply(kind, &body),
+            (_, None) => self.waiting.push(body),
+            (_, Some([epoch, sequence])) => {
+                let counts = body.get("revision").is_some();
+                if theirs[0] != epoch || theirs[1] > sequence + u64::from(counts) {
+                    return false;
                 }
-                "environment.members.state" => self.held.entry(key).or_default().2.extend(members(&body)),
-                "environment.state" | "resource.state" => {
-                    seen.insert(key.clone());
-                    let held = (number(&body, "revision"), body["data"].clone(), BTreeSet::new());
-                    self.held.insert(key, held);
+                // What is not above was taken in before: it is delivered again.
+                if counts && theirs[1] > sequence {
+                    self.place = Some(theirs);
+                    self.apply(text(&body["type"]), &body);
+                    println!("event: {} {}", text(&body["type"]), text(&body["id"]));
                 }
-                // A missed event of ours, or a live one, which has to wait: a state must not overwrite it.
-                _ if begin["verdict"] == "ok" && number(&body, "sequence") <= number(&begin, "sequence") => {
-                    self.apply(&body);
-                }
-                _ => back.push(body),
             }
-        }
-        for event in &back {
-            if !self.event(event) {
-                return Box::pin(self.sync()).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes an event or a bookmark in; false where something was missed.
-    fn event(&mut self, event: &Value) -> bool {
-        let counts = u64::from(event.get("revision").is_some());
-        let (ours, theirs) = (number(&self.cursor, "sequence"), number(event, "sequence"));
-        if event["epoch"] != self.cursor["epoch"] || theirs > ours + counts {
-            return false;
-        }
-        // What is not above is delivered again.
-        if theirs > ours {
-            self.apply(event);
         }
         true
     }
 
-    fn apply(&mut self, event: &Value) {
-        let Some(kind) = event.get("revision").and(event["type"].as_str()) else {
-            return;
-        };
-        let key = key(kind, event);
-        let held = self.held.entry(key.clone()).or_default();
-        held.0 = number(event, "revision");
-        match kind.rsplit('.').next() {
-            Some("removed") => drop(self.held.remove(&key)),
-            Some("linked") => held.2.extend(members(event)),
-            Some("unlinked") => members(event).for_each(|id| _ = held.2.remove(&id)),
-            _ => held.1 = event["data"].clone(),
+    fn apply(&mut self, kind: &str, body: &Value) {
+        let (entity, what) = kind.split_once('.').unwrap_or_default();
+        let key = format!("{entity}\0{}", text(&body["id"]));
+        if what == "removed" {
+            return drop(self.held.remove(&key));
         }
-        self.cursor["sequence"] = event["sequence"].clone();
+        let one = self.held.entry(key).or_default();
+        one["revision"] = body["revision"].clone();
+        match body["data"]["resources"].as_array() {
+            Some(ids) => ids
+                .iter()
+                .for_each(|id| one["members"][text(id)] = json!(what != "unlinked")),
+            None => one["document"] = body["data"].clone(),
+        }
+    }
+
+    /// The digest is the sum of the hashes modulo 2^256, here in two halves.
+    fn prove(&self, what: &str, body: &Value) {
+        let half = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte));
+        let (mut high, mut low) = (0_u128, 0_u128);
+        for (key, one) in &self.held {
+            let hash = Sha256::digest(format!("{key}\0{}", one["revision"]));
+            let carried;
+            (low, carried) = low.overflowing_add(half(&hash[16..]));
+            high = high.wrapping_add(half(&hash[..16])).wrapping_add(carried.into());
+        }
+        assert_eq!(body["digest"], format!("{high:032x}{low:032x}"), "of {what}");
+        println!("{what} proved: {} entities", self.held.len());
     }
 }
 
-fn key(kind: &str, body: &Value) -> String {
-    let entity = kind.split('.').next().unwrap_or_default();
-    format!("{entity}\0{}", body["id"].as_str().unwrap_or_default())
+/// The epoch and the sequence.
+fn place(body: &Value) -> [u64; 2] {
+    ["epoch", "sequence"].map(|name| body[name].as_u64().unwrap_or_default())
 }
 
-fn number(body: &Value, name: &str) -> u64 {
-    body[name].as_u64().unwrap_or_default()
-}
-
-fn members(body: &Value) -> impl Iterator<Item = String> {
-    let ids = body["data"]["resources"].as_array().into_iter().flatten();
-    ids.filter_map(|id| id.as_str().map(str::to_owned))
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 #[tokio::main]
-async fn main() -> Outcome<()> {
-    let variable = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
-    let url = variable("DOMESDAY_BROKER_URL", "amqp://localhost");
+async fn main() -> Result<(), Box<dyn Error>> {
+    let namespace = env::var("DOMESDAY_NAMESPACE").unwrap_or_else(|_| "domesday".to_owned());
+    let url = env::var("DOMESDAY_BROKER_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
     let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
-    let mut register = Register::connect(&connection, variable("DOMESDAY_NAMESPACE", "domesday")).await?;
-    register.sync().await?;
-    println!(
-        "copy proved: {} entities at sequence {}",
-        register.held.len(),
-        register.cursor["sequence"]
-    );
-    let put =
-        json!({"id": "example-rust", "kind": "example", "description": uuid::Uuid::now_v7().to_string()});
-    let reply = register.command("resource.put", put).await?;
-    println!("reply: {}", reply["outcome"].as_str().unwrap_or_default());
-    let reply = register
-        .command("resource.remove", json!({"id": "example-rust"}))
-        .await?;
-    println!("reply: {}", reply["outcome"].as_str().unwrap_or_default());
+    let (channel, none) = (connection.create_channel().await?, FieldTable::default);
+    // One queue for events, syncs and replies. Bound before anything is asked, so that nothing falls through.
+    let declared = channel.queue_declare("".into(), QueueDeclareOptions::exclusive(), none());
+    let (queue, bind) = (declared.await?.name().clone(), QueueBindOptions::default());
+    let events = format!("{namespace}.events").into();
+    let bound = channel.queue_bind(queue.clone(), events, "#".into(), bind, none());
+    bound.await?;
+    let consuming = channel.basic_consume(queue.clone(), "".into(), BasicConsumeOptions::default(), none());
+    let mut messages = consuming.await?;
+    let send = async |exchange: &str, kind: &str, args: Value| {
+        let properties = BasicProperties::default()
+            .with_type(kind.into())
+            // A command that is sent again with the same id is not executed twice.
+            .with_message_id(uuid::Uuid::now_v7().to_string().into())
+            .with_reply_to(queue.clone())
+            .with_content_type("application/json".into());
+        let (to, options) = (format!("{namespace}.{exchange}"), BasicPublishOptions::default());
+        let body = json!({ "args": args }).to_string();
+        let sent = channel.basic_publish(to.into(), kind.into(), options, body.as_bytes(), properties);
+        sent.await
+    };
+    let put = json!({"id": "example-rust", "kind": "example", "description": queue.as_str()});
+    let (remove, mut copy, mut last) = (json!({"id": "example-rust"}), Copy::default(), None);
+    let mut commands = [("resource.put", put), ("resource.remove", remove)].into_iter();
+    send("questions", "sync", json!({})).await?;
     loop {
-        let (kind, body) = register.next().await?;
-        if !register.event(&body) {
-            register.sync().await?;
-        } else if body.get("revision").is_some() {
-            println!("event: {kind} {}", body["id"].as_str().unwrap_or_default());
-        } else if kind == "bookmark"
-            && body["sequence"] == register.cursor["sequence"]
-            && number(&body, "sequence") >= number(&reply, "sequence")
-        {
-            register.prove(&body["digest"])?;
-            println!("bookmark proved: {} entities", register.held.len());
+        let message = tokio::time::timeout(Duration::from_mins(1), messages.next()).await?;
+        let message = message.ok_or("the queue is gone")??;
+        message.acker.ack(BasicAckOptions::default()).await?;
+        let kind = message.properties.kind().clone().unwrap_or_default();
+        let (kind, body) = (kind.as_str(), serde_json::from_slice::<Value>(&message.data)?);
+        let (is_next, here) = (kind == "reply" || kind == "sync.end", place(&body));
+        if kind == "reply" {
+            // To the sync it has no outcome, but a problem: ask again in a few seconds.
+            println!("reply: {}", body["outcome"].as_str().ok_or("no sync now")?);
+            last = Some(here);
+        } else if kind == "bookmark" && copy.place == Some(here) && last.is_some_and(|last| here >= last) {
+            copy.prove("bookmark", &body);
             return Ok(());
+        } else if !copy.take(kind, body) {
+            copy.place = None;
+            send("questions", "sync", json!({})).await?;
+        }
+        if is_next && let Some((kind, args)) = commands.next() {
+            last = None;
+            send("commands", kind, args).await?;
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use domesday::domain::{
     Command, Document, EntityType, Envelope, Expect, Id, Limits, Resource, Step, Timestamp, Trace,
 };
-use domesday::engine::{Clock, Engine, Setup};
+use domesday::engine::{Clock, Engine, FailAt, Setup};
 use domesday::wire;
 
 use super::Failure;
@@ -131,6 +131,7 @@ pub fn engine(folder: &std::path::Path) -> Result<Engine, Failure> {
         limits: Limits::default(),
         new_cluster: "bench".to_owned(),
         clock: clock(),
+        fail_at: FailAt::default(),
     })?;
     Ok(engine)
 }

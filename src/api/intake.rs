@@ -10,7 +10,7 @@ use super::envelope::{ReturnAddress, incoming, text_headers};
 use super::{Api, Fault, until_drained};
 use crate::broker::{Delivery, PublishFault, Publisher, Session};
 use crate::domain::{Outcome, Position, Problem, Receipt};
-use crate::engine::Acknowledge;
+use crate::engine::{Acknowledge, Point};
 use crate::wire;
 
 /// How often a reply that the broker refused is sent again before the session is given up.
@@ -39,11 +39,13 @@ async fn take(
     delivery: Delivery,
     answering: &mut JoinSet<Result<(), Fault>>,
 ) -> Result<(), Fault> {
+    api.fail_at.pass(Point::Taken);
     let headers = text_headers(&delivery.message);
     let incoming = incoming(&delivery, &headers, (api.clock)());
     let parsed = wire::parse_command(&incoming, &api.bounds);
     let address = ReturnAddress::of(&delivery.message, incoming.trace());
     let (api, publisher) = (Arc::clone(api), publisher.clone());
+    api.fail_at.pass(Point::Read);
     match parsed {
         Ok(envelope) => {
             let receipt = api.engine.submit(envelope).await?;
@@ -70,6 +72,7 @@ async fn answer(
     if api.acknowledge == Acknowledge::Confirmed && matches!(receipt.outcome, Outcome::Applied) {
         confirmed(api, receipt.position).await?;
     }
+    api.fail_at.pass(Point::BeforeReply);
     let Some(queue) = &address.queue else {
         return match receipt.outcome.problem() {
             Some(problem) => park(publisher, delivery, problem).await,
@@ -78,7 +81,10 @@ async fn answer(
     };
     let body = wire::render_reply(&receipt, api.engine.reads().cluster());
     reply(api, publisher, queue, address, body).await?;
-    Ok(delivery.ack().await?)
+    api.fail_at.pass(Point::Replied);
+    delivery.ack().await?;
+    api.fail_at.pass(Point::Acknowledged);
+    Ok(())
 }
 
 /// Answers what never became a command, or parks it where nobody waits for an answer.

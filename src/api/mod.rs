@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::broker::{self, Consumer, Delivery, Lease, PublishFault, Session};
-use crate::engine::{self, Acknowledge, Clock, Engine};
+use crate::engine::{self, Acknowledge, Clock, Engine, FailAt, Point};
 use crate::wire;
 
 /// How messages are taken and answered.
@@ -91,6 +91,8 @@ pub struct Api {
     pub prefetch_questions: u16,
     /// What tells the time.
     pub clock: Clock,
+    /// Where a test lets the process end.
+    pub fail_at: FailAt,
 }
 
 impl Api {
@@ -127,6 +129,7 @@ impl Api {
                 return Ok(());
             }
         }
+        self.fail_at.pass(Point::Answered);
         // Every command that was taken has its receipt, so nothing is committed any more. The engine itself is stopped by
         // its owner, after this: the relay needs it for as long as it publishes.
         tokio::select! {

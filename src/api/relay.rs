@@ -1,8 +1,8 @@
 //! The relay: publishes the change log as events, in order, and takes down how far the broker has confirmed it.
 //!
-//! Every event is published `mandatory`: the stream of changes is bound to the exchange, so an event that comes back
-//! means that the stream is gone. After a crash or a nack it starts again after the last confirmed event; an event that
-//! goes out twice has the same message id and the same sequence.
+//! Every event is published `mandatory`: the stream of changes, or the queues that stand in for it, are bound to the
+//! exchange, so an event that comes back means that they are gone. After a crash or a nack it starts again after the last
+//! confirmed event; an event that goes out twice has the same message id and the same sequence.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use super::envelope::event;
 use super::{Api, Fault};
 use crate::broker::{Confirmation, PublishFault, Publisher, Session};
 use crate::domain::{Bookmark, Change, Timestamp};
+use crate::engine::Point;
 use crate::wire;
 
 /// Changes that are read from the log at once.
@@ -158,6 +159,7 @@ impl Relay<'_> {
             (!last).then_some(sequence),
         )
         .await?;
+        self.api.fail_at.pass(Point::EventSent);
         if last {
             // The last event counts as published only with the message that closes its transaction.
             let closing = wire::render_transaction(change, counts, cluster, self.namespace);
@@ -199,6 +201,7 @@ async fn confirm(api: &Api, mut receiver: mpsc::Receiver<OnItsWay>) -> Result<()
     {
         confirmation.wait().await?;
         if let Some(sequence) = confirms {
+            api.fail_at.pass(Point::EventConfirmed);
             api.engine.confirm(sequence);
         }
     }

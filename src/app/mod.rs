@@ -10,10 +10,12 @@ use crate::api::{self, Api};
 use crate::broker::{self, Session};
 use crate::config::Config;
 use crate::domain::Timestamp;
-use crate::engine::{self, Engine, Setup};
+use crate::engine::{self, Engine, FailAt, Setup, UnknownPoint};
 
 /// A session that lasted this long was a good one: the waits between sessions start small again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// Names the point at which a process of a test is to end, in builds that have such points.
+const FAIL_AT: &str = "DOMESDAY_FAIL_AT";
 /// Time between two ticks of the engine.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -29,6 +31,9 @@ pub enum Fault {
     /// The broker cannot be used, or not for too long.
     #[error("the broker cannot be used")]
     Broker(#[from] broker::Fault),
+    /// The planned failure is none that we know.
+    #[error("{FAIL_AT} cannot be used")]
+    FailAt(#[from] UnknownPoint),
     /// The process could not be set up.
     #[error("the process cannot be set up")]
     Process(#[from] std::io::Error),
@@ -40,6 +45,7 @@ impl Fault {
         match self {
             Self::Start(fault) => fault.is_permanent(),
             Self::Broker(fault) => fault.is_permanent(),
+            Self::FailAt(_) => true,
             Self::Engine(_) | Self::Process(_) => false,
         }
     }
@@ -50,6 +56,7 @@ impl Fault {
 /// # Errors
 /// [`Fault`] where it could not start, or had to stop.
 pub fn run(config: &Config) -> Result<(), Fault> {
+    let fail_at = planned_failure()?;
     let engine = engine::start(Setup {
         engine: config.engine.clone(),
         store: config.store.clone(),
@@ -57,10 +64,11 @@ pub fn run(config: &Config) -> Result<(), Fault> {
         limits: config.limits.into(),
         new_cluster: uuid::Uuid::now_v7().to_string(),
         clock: Arc::new(now),
+        fail_at: fail_at.clone(),
     })
     .map_err(Fault::Start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, engine))
+    runtime.block_on(serve(config, engine, fail_at))
 }
 
 /// The one place that asks the clock of the machine what time it is.
@@ -70,7 +78,15 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
 }
 
-async fn serve(config: &Config, engine: Engine) -> Result<(), Fault> {
+/// Where the environment says that this process is to end; a release build does not ask.
+fn planned_failure() -> Result<FailAt, UnknownPoint> {
+    if !FailAt::ACTIVE {
+        return Ok(FailAt::default());
+    }
+    std::env::var(FAIL_AT).map_or_else(|_| Ok(FailAt::default()), |text| FailAt::parse(&text))
+}
+
+async fn serve(config: &Config, engine: Engine, fail_at: FailAt) -> Result<(), Fault> {
     let draining = listen_for_signals()?;
     let ticker = tokio::spawn(tick(engine.clone()));
     let api = Api {
@@ -83,6 +99,7 @@ async fn serve(config: &Config, engine: Engine) -> Result<(), Fault> {
         prefetch_commands: config.broker.prefetch_commands,
         prefetch_questions: config.broker.prefetch_questions,
         clock: Arc::new(now),
+        fail_at,
     };
     let served = tokio::select! {
         served = sessions(config, &api, draining) => served,

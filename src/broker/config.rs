@@ -9,6 +9,7 @@ use lapin::uri::AMQPUri;
 use serde::Deserialize;
 
 use super::backoff::Backoff;
+use super::change_log::ChangeLog;
 use super::fault::{Fault, FaultKind};
 
 /// How to reach the broker, and how its objects are to be. Every key has a default.
@@ -41,9 +42,13 @@ pub struct Config {
     pub delivery_limit: u32,
     /// How long a question may wait in its queue, in milliseconds.
     pub question_ttl_ms: u32,
-    /// How long the change log keeps a change: a number and one of `Y M D h m s`.
+    /// Where the broker keeps events: in a stream, or in a queue for each reader.
+    pub change_log: ChangeLog,
+    /// The readers that have a queue, where it is queues.
+    pub change_queues: Vec<String>,
+    /// How long the stream keeps a change: a number and one of `Y M D h m s`.
     pub changes_max_age: String,
-    /// How large the change log may grow, in bytes.
+    /// How large the stream, or each of the queues, may grow, in bytes.
     pub changes_max_bytes: u64,
     /// How many dead letters are kept; the oldest goes first.
     pub dead_max_length: u32,
@@ -69,6 +74,8 @@ impl Default for Config {
             reconnect_give_up_s: 3600,
             delivery_limit: 10,
             question_ttl_ms: 30_000,
+            change_log: ChangeLog::Stream,
+            change_queues: Vec::new(),
             changes_max_age: "7D".to_owned(),
             changes_max_bytes: 5_000_000_000,
             dead_max_length: 100_000,
@@ -95,6 +102,8 @@ impl fmt::Debug for Config {
             .field("reconnect_give_up_s", &self.reconnect_give_up_s)
             .field("delivery_limit", &self.delivery_limit)
             .field("question_ttl_ms", &self.question_ttl_ms)
+            .field("change_log", &self.change_log)
+            .field("change_queues", &self.change_queues)
             .field("changes_max_age", &self.changes_max_age)
             .field("changes_max_bytes", &self.changes_max_bytes)
             .field("dead_max_length", &self.dead_max_length)
@@ -112,6 +121,7 @@ impl Config {
     /// A permanent [`Fault`] that names the key.
     pub fn validate(&self) -> Result<(), Fault> {
         Names::new(&self.namespace)?;
+        self.change_log.check(&self.change_queues)?;
         let positive = [
             ("prefetch_commands", u64::from(self.prefetch_commands)),
             ("prefetch_questions", u64::from(self.prefetch_questions)),
@@ -230,8 +240,7 @@ impl Names {
     ///
     /// A permanent [`Fault`] if it is not that.
     pub fn new(namespace: &str) -> Result<Self, Fault> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if (1..=64).contains(&namespace.len()) && namespace.chars().all(allowed) {
+        if is_name(namespace) {
             return Ok(Self {
                 namespace: namespace.to_owned(),
             });
@@ -264,6 +273,11 @@ impl Names {
     /// The stream that keeps the events: the replicated change log.
     pub fn changes(&self) -> String {
         self.of("changes")
+    }
+
+    /// The queue that keeps the events for one reader, where there is no stream.
+    pub fn change_queue(&self, reader: &str) -> String {
+        self.of(&format!("changes.{reader}"))
     }
 
     /// The exchange between instances.
@@ -306,6 +320,12 @@ pub fn redacted(url: &str) -> String {
         Some((user, _)) => format!("{scheme}://{user}:...{host}"),
         None => url.to_owned(),
     }
+}
+
+/// Whether this can be a part of the name of a queue.
+pub(super) fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=64).contains(&text.len()) && text.chars().all(allowed)
 }
 
 fn setting(what: String) -> Fault {

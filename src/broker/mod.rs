@@ -10,6 +10,7 @@
 //! Nothing here knows a command or an event, and nothing outside this room names lapin.
 
 mod backoff;
+mod change_log;
 mod client;
 mod config;
 mod connection;
@@ -24,6 +25,7 @@ mod subscribe;
 mod topology;
 
 pub use backoff::Backoff;
+pub use change_log::ChangeLog;
 pub use client::Client;
 pub use config::{Config, Names, redacted};
 pub use consumer::{Consumer, Delivery, StreamOffset};

@@ -6,6 +6,7 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
 
+use super::change_log::ChangeLog;
 use super::config::{Config, Names};
 use super::connection::within;
 use super::fault::{Fault, FaultKind};
@@ -14,8 +15,8 @@ use super::message::short;
 /// Questions that may wait. One that cannot be answered soon is better refused than kept.
 const QUESTIONS_MAX_LENGTH: i64 = 10_000;
 
-/// How often a dead letter may be looked at.
-const DEAD_DELIVERY_LIMIT: i64 = 1_000_000;
+/// How often a message may be delivered that is only looked at, or whose reader crashed with it.
+const UNCOUNTED_DELIVERIES: i64 = 1_000_000;
 
 struct QueueSpec {
     name: String,
@@ -31,7 +32,7 @@ pub(super) async fn declare(channel: &Channel, config: &Config) -> Result<(), Fa
     for (name, kind) in exchanges(&names) {
         exchange(channel, &name, kind, limit).await?;
     }
-    for spec in queues(&names, config) {
+    for spec in queues(&names, config).into_iter().chain(changes(&names, config)) {
         queue(channel, &spec, limit).await?;
     }
     Ok(())
@@ -48,7 +49,7 @@ fn exchanges(names: &Names) -> [(String, ExchangeKind); 5] {
 }
 
 /// The queue of dead letters comes first: the queue of commands sends to it.
-fn queues(names: &Names, config: &Config) -> [QueueSpec; 4] {
+fn queues(names: &Names, config: &Config) -> [QueueSpec; 3] {
     [
         QueueSpec {
             name: names.dead(),
@@ -60,7 +61,7 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 4] {
                 ("x-max-length", number(config.dead_max_length)),
                 ("x-overflow", text("drop-head")),
                 // To look at a letter counts as a delivery, and newer brokers drop what was delivered 20 times.
-                ("x-delivery-limit", AMQPValue::LongLongInt(DEAD_DELIVERY_LIMIT)),
+                ("x-delivery-limit", AMQPValue::LongLongInt(UNCOUNTED_DELIVERIES)),
             ]),
         },
         QueueSpec {
@@ -89,19 +90,43 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 4] {
                 ("x-overflow", text("reject-publish")),
             ]),
         },
-        QueueSpec {
-            name: names.changes(),
-            exchange: names.events(),
-            arguments: arguments([
+    ]
+}
+
+/// What keeps the events: bound before anything is published, so that there is always a place for them.
+fn changes(names: &Names, config: &Config) -> Vec<QueueSpec> {
+    let most = AMQPValue::LongLongInt(i64::try_from(config.changes_max_bytes).unwrap_or(i64::MAX));
+    let spec = |name: String, arguments: FieldTable| QueueSpec {
+        name,
+        exchange: names.events(),
+        arguments,
+    };
+    match config.change_log {
+        ChangeLog::Stream => vec![spec(
+            names.changes(),
+            arguments([
                 ("x-queue-type", text("stream")),
                 ("x-max-age", text(&config.changes_max_age)),
-                (
-                    "x-max-length-bytes",
-                    AMQPValue::LongLongInt(i64::try_from(config.changes_max_bytes).unwrap_or(i64::MAX)),
-                ),
+                ("x-max-length-bytes", most),
             ]),
-        },
-    ]
+        )],
+        ChangeLog::Queues => {
+            let queue = |reader: &String| {
+                let arguments = arguments([
+                    ("x-queue-type", text("quorum")),
+                    ("x-max-length-bytes", most.clone()),
+                    // Were the newest refused instead, one reader that is away would hold up the register for all. What
+                    // is dropped is a hole, which its reader notices and heals by a sync.
+                    ("x-overflow", text("drop-head")),
+                    // A second consumer would break the order; so it stands by.
+                    ("x-single-active-consumer", AMQPValue::Boolean(true)),
+                    ("x-delivery-limit", AMQPValue::LongLongInt(UNCOUNTED_DELIVERIES)),
+                ]);
+                spec(names.change_queue(reader), arguments)
+            };
+            config.change_queues.iter().map(queue).collect()
+        }
+    }
 }
 
 async fn exchange(channel: &Channel, name: &str, kind: ExchangeKind, limit: Duration) -> Result<(), Fault> {
@@ -150,6 +175,10 @@ fn mismatch(fault: Fault, what: &str, name: &str, remedy: &str) -> Fault {
         let hint = format!("if it stays down while the broker is up, {remedy}");
         return Fault::new(FaultKind::Missing, format!("{said}: {hint}"));
     }
+    // The broker ends the connection over it, as if trying again could help.
+    if said.contains("feature flag is disabled") {
+        return Fault::new(FaultKind::Mismatch, without_feature(what, name, &said));
+    }
     if fault.kind() != FaultKind::Mismatch {
         return fault;
     }
@@ -162,6 +191,21 @@ fn mismatch(fault: Fault, what: &str, name: &str, remedy: &str) -> Fault {
         format!(
             "{what} `{name}` exists with other settings: {said}: {remedy}, or set broker.namespace to another name"
         ),
+    )
+}
+
+/// What to do where the broker could make such a queue and is told not to.
+fn without_feature(what: &str, name: &str, said: &str) -> String {
+    if said.contains("rabbit_stream_queue") {
+        return format!(
+            "{what} `{name}` cannot be made, since the broker has its streams switched off: enable them \
+             (rabbitmqctl enable_feature_flag stream_queue), or set broker.change_log to \"queues\" and name the readers \
+             of events in broker.change_queues: {said}"
+        );
+    }
+    format!(
+        "{what} `{name}` cannot be made, since the broker has a feature switched off: enable all stable ones \
+         (rabbitmqctl enable_feature_flag all): {said}"
     )
 }
 

@@ -55,7 +55,9 @@ fn exit_of(fault: &app::Fault) -> Exit {
     match fault {
         fault if fault.is_permanent() => Exit::Usage,
         app::Fault::Broker(_) => Exit::Unavailable,
-        app::Fault::Start(_) | app::Fault::Engine(_) | app::Fault::Process(_) => Exit::Internal,
+        app::Fault::Start(_) | app::Fault::Engine(_) | app::Fault::FailAt(_) | app::Fault::Process(_) => {
+            Exit::Internal
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod as_of;
 mod batch;
+mod fail_at;
 mod inbox;
 mod indexer;
 mod model;
@@ -26,6 +27,7 @@ use crate::domain::{Envelope, Limits, Position, Receipt, Timestamp, ViewFault};
 use crate::{search, store};
 
 pub use as_of::AsOf;
+pub use fail_at::{FailAt, Point, UnknownPoint};
 pub use model::Model;
 pub use reads::{Reads, Totals};
 pub use recover::{Setup, start};

@@ -13,7 +13,7 @@ use super::indexer::{IndexJob, Indexer, WAITING_MAX};
 use super::model::Model;
 use super::reads::Reads;
 use super::writer::Writer;
-use super::{Clock, Config, Engine, Fault, Published, Threads};
+use super::{Clock, Config, Engine, FailAt, Fault, Point, Published, Threads};
 use crate::domain::{Limits, Position, Timestamp};
 use crate::search::{self, Index};
 use crate::store::{self, Snapshot, Store};
@@ -37,6 +37,8 @@ pub struct Setup {
     pub new_cluster: String,
     /// What tells the time.
     pub clock: Clock,
+    /// Where a test lets it end.
+    pub fail_at: FailAt,
 }
 
 /// Opens the data directory and starts the engine on it.
@@ -51,12 +53,14 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         limits,
         new_cluster,
         clock,
+        fail_at,
     } = setup;
     let store = Arc::new(Store::open(&store_config, &new_cluster)?);
     let snapshot = store.snapshot()?;
     let identity = snapshot.identity()?;
     let model = Model::load(&snapshot)?;
     let inbox = load_inbox(&config, &snapshot)?;
+    fail_at.pass(Point::Loaded);
     let (index, indexer) = open_index(
         &store_config.directory.join(INDEX_FOLDER),
         &search_config,
@@ -65,6 +69,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         &model,
     )?;
     drop(snapshot);
+    fail_at.pass(Point::CaughtUp);
     tracing::info!(
         cluster = identity.cluster,
         epoch = identity.position.epoch,
@@ -95,6 +100,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         config,
         limits,
         clock,
+        fail_at,
         position: identity.position,
         published: Arc::clone(&published),
         published_on_disk: identity.published,

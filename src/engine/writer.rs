@@ -9,7 +9,7 @@ use super::batch::Staging;
 use super::inbox::Inbox;
 use super::indexer::IndexJob;
 use super::model::Model;
-use super::{Clock, Config, Fault, Job, Published};
+use super::{Clock, Config, FailAt, Fault, Job, Point, Published};
 use crate::domain::{Change, Command, Envelope, Limits, Position, Receipt, Timestamp};
 use crate::store::Store;
 
@@ -24,6 +24,7 @@ pub(super) struct Writer {
     pub(super) config: Config,
     pub(super) limits: Limits,
     pub(super) clock: Clock,
+    pub(super) fail_at: FailAt,
     pub(super) position: Position,
     pub(super) published: Arc<Published>,
     /// What the store knows of `published`.
@@ -91,10 +92,12 @@ impl Writer {
                 self.tick()?;
             }
         }
+        self.fail_at.pass(Point::Finished);
         self.write_published()
     }
 
     fn commit(&mut self, waiting: Waiting) -> Result<(), Fault> {
+        self.fail_at.pass(Point::Gathered);
         let staging = Staging {
             model: &self.model,
             inbox: &self.inbox,
@@ -107,14 +110,20 @@ impl Writer {
         let published = staging.published;
         let staged = self
             .store
-            .transact(|disk| staging.stage(disk, &waiting.commands))?
+            .transact(|disk| {
+                let staged = staging.stage(disk, &waiting.commands)?;
+                self.fail_at.pass(Point::Staged);
+                Ok::<_, Fault>(staged)
+            })?
             .into_inner();
+        self.fail_at.pass(Point::Committed);
         self.published_on_disk = published;
         for mark in staged.marks {
             self.inbox.add(mark);
         }
         self.inbox.forget(staged.forgotten_below);
         self.apply(&staged.changes)?;
+        self.fail_at.pass(Point::Applied);
         for (answer, receipt) in waiting.answers.into_iter().zip(staged.receipts) {
             // Nobody waits any more when the connection is gone; the command will come again and find its receipt.
             let _ = answer.send(receipt);

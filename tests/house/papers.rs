@@ -8,6 +8,7 @@ use clap::Parser;
 use domesday::cli::args::Cli;
 use domesday::config::Config;
 use domesday::domain::ProblemKind;
+use domesday::engine::Point;
 
 use super::{assert_lawful, files_under, root};
 
@@ -230,6 +231,18 @@ fn every_problem_is_explained() {
     assert_eq!(
         explained, known,
         "the headings of docs/problems.md against the code"
+    );
+}
+
+#[test]
+fn every_failure_point_is_explained() {
+    let text = std::fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let rows = table(&text, "Failure points");
+    let explained: Vec<&str> = rows.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(
+        explained,
+        Point::ALL.map(Point::name),
+        "the table of docs/reliability.md against the code"
     );
 }
 

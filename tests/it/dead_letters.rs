@@ -1,6 +1,8 @@
 //! What nobody can be answered for is parked with its reason, and never stands in the way of what comes after.
 
-use domesday::broker::{Message, Session};
+use std::time::Duration;
+
+use domesday::broker::{FaultKind, Message, Session};
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
@@ -189,27 +191,29 @@ async fn a_reply_goes_to_any_queue_of_the_clients_choice() {
 async fn a_command_that_expires_in_its_queue_is_never_executed_and_not_lost() {
     let broker = TestBroker::get();
     let mut server = TestServer::start(&broker).await;
+    let client = server.client().await;
     assert!(server.terminate().await.success());
-    let commands = broker.config().names().unwrap().commands();
-    let body = json!({"args": {"id": "a", "kind": "vm"}}).to_string();
-    let (_connection, channel) = broker.amqp().await;
-    let properties = lapin::BasicProperties::default()
-        .with_type("resource.put".into())
-        .with_content_type("application/json".into())
-        .with_expiration("1".into());
-    let options = BasicPublishOptions::default();
-    channel
-        .basic_publish(
-            commands.as_str().into(),
-            "resource.put".into(),
-            options,
-            body.as_bytes(),
-            properties,
-        )
-        .await
-        .unwrap();
-    let letters = letters(&broker, 1).await;
-    assert_eq!(letters[0].body, body.as_bytes());
+    let mut late = message("resource.put", &json!({"args": {"id": "a", "kind": "vm"}}));
+    late.expiration = Some("1".to_owned());
+    // Somebody waits for the answer, and nobody gives one: it is the broker that takes the command out.
+    let patience = Duration::from_secs(3);
+    let unanswered = client.try_send(late.clone(), patience).await;
+    assert_eq!(unanswered.expect_err("no reply").kind(), FaultKind::Deadline);
+    let names = broker.config().names().unwrap();
+    eventually("the broker has moved it", SOON, async || {
+        broker.ready(&names.dead()).await == 1
+    })
+    .await;
     server.restart().await;
     assert_eq!(server.client().await.sequence().await, 0);
+    let listed = server.cli(&["dead", "list", "--json"]).await.expect(0);
+    let letter: Value = serde_json::from_str(&listed.out).expect("one letter");
+    assert_eq!(letter["reason"], "expired");
+    assert_eq!(letter["queue"], names.commands());
+    assert_eq!(letter["message_id"], json!(late.message_id));
+    let table = server.cli(&["dead", "list"]).await.expect(0);
+    assert!(table.out.contains("expired"), "{}", table.out);
+    // Whoever finds it can still have it done: without its expiration, which the broker has taken off.
+    server.cli(&["dead", "retry", "1"]).await.expect(0);
+    eventually("it is carried out", SOON, async || client.sequence().await == 1).await;
 }

@@ -313,6 +313,16 @@ async fn a_command_after_its_deadline_is_expired_and_never_executed() {
     let reply = client.send(late.clone()).await;
     assert_eq!(reply["outcome"], "expired");
     assert_eq!(reply["problem"]["type"], "urn:domesday:problem:expired");
+    // The same again is answered the same, even though its time would not come any sooner.
+    assert_eq!(client.send(late).await["duplicate"], true);
+    // An expiration counts from the arrival. The broker takes out what has expired in the queue, so that a command comes
+    // to its turn too late only where it waits for the engine; one that has arrived in time is executed.
+    let mut trial = put();
+    trial.expiration = Some("60000".to_owned());
+    trial.body = json!({"args": {"id": "late", "kind": "vm"}, "dry_run": true})
+        .to_string()
+        .into_bytes();
+    assert_eq!(client.send(trial).await["outcome"], "applied");
     let in_time = with_header(put(), "deadline", "2999-01-01T00:00:00+02:00");
     let mut trial = in_time.clone();
     trial.body = json!({"args": {"id": "late", "kind": "vm"}, "dry_run": true})

@@ -112,6 +112,43 @@ async fn a_cursor_that_cannot_be_gone_on_with_gets_the_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_before_what_the_log_keeps_gets_the_state() {
+    let broker = TestBroker::get();
+    let mut server = TestServer::start_with(&broker, "engine.changes_max = 40").await;
+    let client = server.client().await;
+    churn(&client, 31, 40).await;
+    let reader = Reader::connect(&broker.config()).await;
+    let early = reader.sync(json!({})).await.cursor();
+    churn(&client, 32, 200).await;
+    let last = client.sequence().await;
+    assert!(early["sequence"].as_u64().unwrap() + 40 < last, "{last}");
+    for _ in 0..2 {
+        let sync = reader.sync(json!({ "cursor": early })).await;
+        let state = sync.state();
+        assert_eq!(sync.begin["verdict"], "behind");
+        assert_eq!(
+            (&sync.begin["sequence"], &sync.begin["count"]),
+            (&json!(last), &json!(state.len()))
+        );
+        assert_eq!(
+            sync.end["digest"],
+            digest(&state),
+            "the whole state, and it proves itself"
+        );
+        assert_eq!(state, reader.state().await);
+        assert!(!state.is_empty());
+        // What is in the log is gone on with.
+        let mut late = early.clone();
+        late["sequence"] = json!(last - 20);
+        let sync = reader.sync(json!({ "cursor": late })).await;
+        assert_eq!((&sync.begin["verdict"], sync.messages.len()), (&json!("ok"), 20));
+        // And it is the same after a crash.
+        server.kill9().await;
+        server.restart().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_filter_says_which_part() {
     let broker = TestBroker::get();
     let server = TestServer::start(&broker).await;

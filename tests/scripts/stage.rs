@@ -337,6 +337,7 @@ impl Stage {
             limits: self.limits,
             new_cluster: "test".to_owned(),
             clock: Arc::new(move || clock.read()),
+            fail_at: engine::FailAt::default(),
         });
         self.engine = Some(engine.unwrap());
     }

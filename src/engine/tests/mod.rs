@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use super::{Config, Engine, Setup, Stopped, start};
+use super::{Config, Engine, FailAt, Setup, Stopped, start};
 use crate::domain::tests::tight_rules;
 use crate::domain::{Envelope, Findings, Hit, Inquiry, Question, Receipt, Step, Timestamp};
 use crate::{search, store};
@@ -35,6 +35,7 @@ impl Running {
             limits: tight_rules().limits,
             new_cluster: "test".to_owned(),
             clock: Arc::new(|| Timestamp(1_767_225_600_000_000)),
+            fail_at: FailAt::default(),
         };
         Self {
             engine: start(setup).unwrap(),

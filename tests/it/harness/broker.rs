@@ -35,11 +35,21 @@ impl TestBroker {
 
     /// A node of this test's own, which it may stop, kill and starve.
     pub(crate) fn private() -> Self {
+        Self::private_with(&[])
+    }
+
+    /// The same, without streams: the flags that a node enables at its first start are all but theirs.
+    pub(crate) fn without_streams() -> Self {
+        let flags = "quorum_queue,implicit_default_bindings,virtual_host_metadata,maintenance_mode_status,user_limits";
+        Self::private_with(&[("RABBITMQ_FEATURE_FLAGS", flags)])
+    }
+
+    fn private_with(variables: &[(&str, &str)]) -> Self {
         let node = tempfile::Builder::new()
             .prefix("domesday-broker-")
             .tempdir()
             .expect("a folder for the node");
-        let url = script("start", node.path(), &[]);
+        let url = run_in("start", node.path(), &[], variables).unwrap_or_else(|failure| panic!("{failure}"));
         Self {
             url,
             namespace: namespace(),
@@ -109,7 +119,10 @@ impl TestBroker {
 
     async fn delete_all(&self) {
         let (_connection, channel) = self.amqp().await;
-        for name in ["commands", "questions", "events", "changes", "control", "dead"] {
+        let mut names = vec!["commands", "questions", "events", "changes", "control", "dead"];
+        // Those of the tests that have no stream.
+        names.extend(["changes.dr-1", "changes.reporting"]);
+        for name in names {
             let name = format!("{}.{name}", self.namespace);
             // Deleting what is not there succeeds.
             let _ = channel
@@ -160,11 +173,21 @@ fn script(action: &str, folder: &Path, arguments: &[&str]) -> String {
 }
 
 fn run(action: &str, folder: &Path, arguments: &[&str]) -> Result<String, String> {
+    run_in(action, folder, arguments, &[])
+}
+
+fn run_in(
+    action: &str,
+    folder: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Result<String, String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("script/broker");
     let output = Command::new(path)
         .arg(action)
         .arg(folder)
         .args(arguments)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("script/broker did not run: {error}"))?;

@@ -28,7 +28,7 @@ impl fmt::Debug for Event {
 }
 
 impl Event {
-    fn read(routing_key: String, message: Message) -> Self {
+    pub(crate) fn read(routing_key: String, message: Message) -> Self {
         let body: Value = serde_json::from_slice(&message.body).expect("JSON");
         let kind = message.kind.as_deref().expect("a type");
         schemas::check(kind, &body);

@@ -63,6 +63,15 @@ impl TestServer {
 
     /// Starts the process, and does not wait for it.
     pub(crate) fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    /// Starts the process so that it ends at a point of its way, at the first passing or at the n-th: `point:n`.
+    pub(crate) fn launch_to_fail_at(&mut self, point: &str) {
+        self.launch_with(&[("DOMESDAY_FAIL_AT", point)]);
+    }
+
+    fn launch_with(&mut self, variables: &[(&str, &str)]) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options()
             .create(true)
@@ -71,6 +80,7 @@ impl TestServer {
             .expect("a log");
         let child = binary()
             .args(["server", "--primary", "--config", &self.config_file()])
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log again"))
             .stderr(log)
@@ -126,8 +136,13 @@ impl TestServer {
 
     /// SIGTERM, and how the process ended.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
-        signal(self.child.as_ref().expect("it runs"), "TERM");
+        self.signal("TERM");
         self.ended().await
+    }
+
+    /// Sends the process a signal, and does not wait.
+    pub(crate) fn signal(&self, name: &str) {
+        signal(self.child.as_ref().expect("it runs"), name);
     }
 
     /// Waits until the process has ended by itself.
