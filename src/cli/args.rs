@@ -14,9 +14,10 @@ use clap_complete::Shell;
 use crate::domain::{EntityType, Id, Nature};
 
 use super::help::{
-    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, REMOVE_HELP, SEARCH_HELP,
-    SEND_HELP, WATCH_HELP,
+    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, REMOVE_HELP, SCHEMA_HELP,
+    SEARCH_HELP, SEND_HELP, WATCH_HELP,
 };
+use super::schema::SchemaArgs;
 
 /// The register of environments and resources, and of what depends on what.
 #[derive(Debug, Parser)]
@@ -135,6 +136,9 @@ pub enum Verb {
     /// Send one message as it is and print the reply
     #[command(after_help = SEND_HELP)]
     Send(SendArgs),
+    /// Print the JSON Schema of a message, or list them
+    #[command(after_help = SCHEMA_HELP)]
+    Schema(SchemaArgs),
     /// Print completions for a shell
     #[command(
         after_help = COMPLETIONS_HELP

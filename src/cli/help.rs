@@ -132,6 +132,15 @@ Examples:
     domesday send resource.put --body -
   domesday send ping --question";
 
+/// Below the options of `schema`.
+pub(super) const SCHEMA_HELP: &str = "\
+Needs no broker: the schemas are in the program, and are those of its version.
+
+Examples:
+  domesday schema
+  domesday schema resource.put
+  domesday schema asyncapi > asyncapi.yaml";
+
 /// Below the options of `completions`.
 pub(super) const COMPLETIONS_HELP: &str = "\
 Example:

@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod mirror;
 pub mod output;
 pub mod ping;
+pub mod schema;
 pub mod search;
 pub mod send;
 pub mod server;
@@ -67,6 +68,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Verb::Config {
             action: ConfigAction::Check { file },
         } => server::check_config(file.as_deref(), &global, output),
+        Verb::Schema(args) => schema::run(&args, output),
         Verb::Completions { shell } => completions(shell, output),
         Verb::Apply(args) => apply::run(&args, &global, output),
         Verb::Remove(args) => {

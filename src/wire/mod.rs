@@ -5,22 +5,26 @@
 //! events leave as JSON (`render`) in the shapes of [`shape`], which `schemas/` is generated from too.
 
 mod asyncapi;
+mod catalogue;
+#[cfg(test)]
+mod evolution;
 mod read;
 mod render;
 mod schema;
 pub mod shape;
+mod yaml;
 
-pub use asyncapi::asyncapi;
+pub use asyncapi::asyncapi_text;
+pub use catalogue::{ENTRIES, Entry, Group, schema_text};
 pub use read::{
     Bounds, COMMAND_TYPES, Incoming, LIMIT_GRAPH, LIMIT_PATHS, LIMIT_SEARCH, QUESTION_TYPES,
-    document_from_json, parse_command, parse_json, parse_question,
+    document_from_json, nearest, parse_command, parse_json, parse_question,
 };
 pub use render::{
     CC_ENVIRONMENTS_MAX, Outgoing, SyncMessage, SyncOf, document_to_json, format_duration, format_time,
     render_answer, render_bookmark, render_event, render_problem_reply, render_question_problem,
     render_reply, render_transaction,
 };
-pub use schema::schemas;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,5 +1,7 @@
 //! The client verbs as a person and a script use them: output, exit codes, and words when it does not work.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::harness::SOON;
@@ -299,6 +301,46 @@ async fn send_prints_the_reply_as_it_came() {
     schemas::check("ping.answer", &answer);
     let refused = server.cli(&["send", "resource.putt"]).await.expect(1).json();
     assert_eq!(refused["problem"]["type"], "urn:domesday:problem:unknown-type");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schema_prints_what_is_in_the_folder_of_schemas() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let list = run(&["schema"], "").await.expect(0).out;
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let printed = run(&["schema", &name], "").await.expect(0);
+        assert!(printed.out.as_bytes() == std::fs::read(&path).unwrap(), "{name}");
+        assert_eq!(printed.err, "");
+        let line = list
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(&name));
+        let line = line.unwrap_or_else(|| panic!("{name} is not in {list}"));
+        assert!(
+            line.split_whitespace().count() > 2,
+            "{line} does not say what it is"
+        );
+        names.push(name);
+    }
+    assert!(names.contains(&"asyncapi".to_owned()) && names.len() > 40);
+    let indented = list.lines().filter(|line| line.starts_with("  ")).count();
+    assert_eq!(indented, names.len(), "more is listed than there is");
+    let wrong = run(&["schema", "resource.putt"], "").await.expect(64);
+    assert!(
+        wrong.err.contains("'resource.put'") && wrong.out.is_empty(),
+        "{}",
+        wrong.err
+    );
+    let script = run(&["completions", "bash"], "").await.expect(0).out;
+    assert!(
+        script.contains("schema") && script.contains("environment.members.state"),
+        "{script}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ pub use incoming::{Bounds, Incoming};
 pub use json::parse_json;
 pub use question::{LIMIT_GRAPH, LIMIT_PATHS, LIMIT_SEARCH, QUESTION_TYPES, parse_question};
 pub(super) use spot::COUNT_MAX;
+pub use spot::nearest;
 
 #[cfg(test)]
 mod tests;

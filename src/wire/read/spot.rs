@@ -332,20 +332,22 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The name that may have been meant, if one is spelt almost so.
+pub fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
+    if text.len() > SUGGESTED_BYTES_MAX {
+        return None;
+    }
+    let distances = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(text, name), *name));
+    let (distance, name) = distances.min()?;
+    (distance <= 1 + name.len() / 4).then_some(name)
+}
+
 /// What may have been meant, and what there is.
 pub(super) fn suggestion(text: &str, known: &[&str]) -> String {
-    let near = || {
-        let distances = known
-            .iter()
-            .map(|name| (strsim::damerau_levenshtein(text, name), *name));
-        distances.min()
-    };
-    let likely = (text.len() <= SUGGESTED_BYTES_MAX)
-        .then(near)
-        .flatten()
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4);
-    match likely {
-        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+    match nearest(text, known) {
+        Some(candidate) => format!("did you mean `{candidate}`?"),
         None if known.is_empty() => "nothing is known here".to_owned(),
         None => format!("known here: {}", known.join(", ")),
     }

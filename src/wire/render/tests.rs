@@ -18,7 +18,7 @@ use crate::wire::shape::{
     AnswerBody, EnvironmentDocument, EventBody, HitsBody, LinksBody, OutcomeWord, PongBody, ProblemBody,
     ReplyBody, ResourceDocument, SubgraphBody, TransactionEventBody,
 };
-use crate::wire::{document_from_json, from_bytes, schemas};
+use crate::wire::{Entry, document_from_json, from_bytes};
 
 fn id(text: &str) -> Id {
     Id::parse(text).unwrap()
@@ -53,10 +53,7 @@ fn change(key: EntityKey, fact: Fact, environments: Vec<Id>) -> Change {
 /// The body, once its schema has taken it.
 fn checked(name: &str, body: &[u8]) -> Value {
     let json: Value = serde_json::from_slice(body).unwrap();
-    let (_, schema) = schemas()
-        .into_iter()
-        .find(|(file, _)| *file == format!("{name}.json"))
-        .unwrap();
+    let schema = Entry::named(name).unwrap().schema();
     let faults: Vec<String> = jsonschema::draft202012::new(&schema)
         .unwrap()
         .iter_errors(&json)

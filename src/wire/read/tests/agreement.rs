@@ -20,8 +20,8 @@ use crate::wire::read::question::{
     CYCLES_FIELDS, DANGLING_FIELDS, PATH_FIELDS, QUESTION_FIELDS, REACH_FIELDS, SEARCH_FIELDS,
 };
 use crate::wire::{
-    Bounds, COMMAND_TYPES, QUESTION_TYPES, document_from_json, document_to_json, parse_command, parse_json,
-    parse_question, schemas,
+    Bounds, COMMAND_TYPES, ENTRIES, Entry, QUESTION_TYPES, document_from_json, document_to_json,
+    parse_command, parse_json, parse_question,
 };
 
 /// One message a line: its type, and its body.
@@ -74,8 +74,7 @@ fn reader_and_schema_refuse_the_same_messages() {
 }
 
 fn schema_of(kind: &str) -> Value {
-    let name = format!("{kind}.json");
-    schemas().into_iter().find(|(file, _)| *file == name).unwrap().1
+    Entry::named(kind).unwrap().schema()
 }
 
 /// The properties of a definition, those of all its variants together.
@@ -215,13 +214,11 @@ fn collect_places(value: &Value, place: &str, places: &mut Vec<String>) {
 /// Whether the schema of a file takes a message.
 fn schema_takes(kind: &str, body: &Value) -> bool {
     static VALIDATORS: LazyLock<BTreeMap<&'static str, jsonschema::Validator>> = LazyLock::new(|| {
-        let validator = |(file, schema): (&'static str, Value)| {
-            Some((
-                file.strip_suffix(".json")?,
-                jsonschema::draft202012::new(&schema).unwrap(),
-            ))
+        let validator = |entry: &'static Entry| {
+            let validator = jsonschema::draft202012::new(&entry.schema());
+            (entry.name, validator.unwrap())
         };
-        schemas().into_iter().filter_map(validator).collect()
+        ENTRIES.iter().map(validator).collect()
     });
     VALIDATORS[kind].is_valid(body)
 }
