@@ -170,7 +170,7 @@ async fn it_outlives_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_outlives_the_broker() {
+async fn it_outlives_a_private_broker() {
     let broker = TestBroker::private();
     let server = TestServer::start_with(&broker, BOOKMARKS).await;
     let client = server.client().await;

@@ -67,6 +67,7 @@ impl TestServer {
     }
 
     /// Starts the process so that it ends at a point of its way, at the first passing or at the n-th: `point:n`.
+    #[cfg(debug_assertions)]
     pub(crate) fn launch_to_fail_at(&mut self, point: &str) {
         self.launch_with(&[("DOMESDAY_FAIL_AT", point)]);
     }
