@@ -72,13 +72,13 @@ async fn a_private_broker_without_streams_is_told_and_queues_do_instead() {
 
     let mut server = TestServer::start_with(&broker, QUEUES).await;
     let client = server.client().await;
-    churn(&client, 21, 60).await;
+    churn(&client, 21, 40).await;
     let middle = client.sequence().await;
     let (first, mut consumer) = open(&broker, "dr-1").await;
     let mut early = read(&mut consumer, middle).await;
     drop((first, consumer));
     // The reader is away; the server and the broker fail meanwhile.
-    churn(&client, 22, 30).await;
+    churn(&client, 22, 20).await;
     server.kill9().await;
     tokio::task::block_in_place(|| {
         broker.stop();
@@ -86,7 +86,7 @@ async fn a_private_broker_without_streams_is_told_and_queues_do_instead() {
     });
     server.restart().await;
     let client = server.client().await;
-    churn(&client, 23, 30).await;
+    churn(&client, 23, 20).await;
     let last = client.sequence().await;
     let (_client, mut consumer) = open(&broker, "dr-1").await;
     early.extend(read(&mut consumer, last).await);

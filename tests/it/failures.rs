@@ -277,10 +277,12 @@ async fn a_crash_after_the_acknowledgement_loses_nothing() {
 async fn a_crash_during_recovery_is_recovered_from() {
     let mut stage = Stage::set().await;
     let commands = stage.round();
-    // The index is behind, and nothing is answered or published.
-    stage.server.launch_to_fail_at(Point::Committed.name());
+    // The batch is on disk, the index is behind, and nothing of it is answered or published.
+    stage
+        .server
+        .launch_to_fail_at(&format!("{}:2", Point::Committed.name()));
     stage.server.answers().await;
-    let sending = send_together(&stage.client, &commands);
+    let sending = send_in_turn(&stage.client, &commands);
     stage.fails_at(Point::Committed).await;
     for point in [Point::Loaded, Point::CaughtUp, Point::Loaded] {
         stage.server.launch_to_fail_at(point.name());
