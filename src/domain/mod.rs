@@ -34,7 +34,7 @@ pub use id::{EntityKey, EntityType, ID_CHARS_MAX, Id, IdError, Timestamp};
 pub use limits::{Limits, NAME_BYTES_MAX, check, escape};
 pub use membership::Membership;
 pub use patch::{AttributesPatch, DocumentPatch, EnvironmentPatch, ResourcePatch, TagsPatch};
-pub use problem::{Mistake, Problem, ProblemKind};
+pub use problem::{MISTAKES_MAX, Mistake, Problem, ProblemKind};
 pub use question::{
     Answer, Bookmark, Dangling, Direction, Edge, Findings, Hit, Inquiry, Natures, Node, Pong, Position,
     Question, Subgraph,

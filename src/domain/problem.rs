@@ -2,6 +2,14 @@
 
 use serde_json::{Map, Value};
 
+/// The most mistakes that are listed; how many there are in all is said too.
+pub const MISTAKES_MAX: usize = 100;
+/// A detail or a hint, in bytes. They repeat what was sent, and an answer must not grow with it: one that is too large
+/// cannot be sent at all, and its command would come again for ever.
+const TEXT_BYTES_MAX: usize = 1_000;
+/// A pointer, in bytes.
+const POINTER_BYTES_MAX: usize = 2_000;
+
 /// One mistake in what was sent: where it is, what it is, how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -11,6 +19,35 @@ pub struct Mistake {
     pub detail: String,
     /// What to do; may be empty.
     pub hint: String,
+}
+
+impl Mistake {
+    /// The same mistake, in as many bytes as an answer has for it.
+    fn bounded(self) -> Self {
+        Self {
+            pointer: near(self.pointer),
+            detail: clipped(self.detail),
+            hint: clipped(self.hint),
+        }
+    }
+}
+
+/// A text that fits into an answer: what is too long is cut.
+fn clipped(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    text
+}
+
+/// A pointer that fits into an answer: where the place has too long a name, the nearest one around it.
+fn near(mut pointer: String) -> String {
+    if pointer.len() > POINTER_BYTES_MAX {
+        pointer.truncate(pointer.floor_char_boundary(POINTER_BYTES_MAX));
+        pointer.truncate(pointer.rfind('/').unwrap_or_default());
+    }
+    pointer
 }
 
 /// What sort of no it is. The slug is the stable end of the problem's URN.
@@ -148,7 +185,7 @@ impl Problem {
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
-            detail: detail.into(),
+            detail: clipped(detail.into()),
             pointer: String::new(),
             hint: String::new(),
             mistakes: Vec::new(),
@@ -156,11 +193,14 @@ impl Problem {
         }
     }
 
-    /// The problem of a message with mistakes; says the first, and lists all.
-    pub fn of_mistakes(kind: ProblemKind, mistakes: Vec<Mistake>) -> Self {
+    /// The problem of a message with mistakes; says the first, and lists all, or as many as an answer may hold.
+    pub fn of_mistakes(kind: ProblemKind, mut mistakes: Vec<Mistake>) -> Self {
+        let total = mistakes.len();
+        mistakes.truncate(MISTAKES_MAX);
+        let mistakes: Vec<Mistake> = mistakes.into_iter().map(Mistake::bounded).collect();
         let mut problem = Self::new(kind, "");
         if let Some(first) = mistakes.first() {
-            problem.detail = match mistakes.len() {
+            problem.detail = match total {
                 1 => first.detail.clone(),
                 2 => format!("{} (and 1 more mistake)", first.detail),
                 n => format!("{} (and {} more mistakes)", first.detail, n - 1),
@@ -169,20 +209,23 @@ impl Problem {
             problem.hint.clone_from(&first.hint);
         }
         problem.mistakes = mistakes;
+        if total > MISTAKES_MAX {
+            return problem.fact("mistakes_total", total);
+        }
         problem
     }
 
     /// The same problem, at a place in the body.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = pointer.into();
+        self.pointer = near(pointer.into());
         self
     }
 
     /// The same problem, with what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        self.hint = clipped(hint.into());
         self
     }
 
@@ -207,5 +250,29 @@ impl Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.kind.title(), self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mistake, Problem, ProblemKind};
+
+    #[test]
+    fn a_problem_does_not_grow_with_what_was_sent() {
+        let mistake = Mistake {
+            pointer: format!("/args/tags/{}/é", "k".repeat(5_000)),
+            detail: "é".repeat(5_000),
+            hint: "é".repeat(5_000),
+        };
+        let problem = Problem::of_mistakes(ProblemKind::Invalid, vec![mistake.clone(); 250]);
+        assert_eq!(problem.mistakes.len(), 100);
+        assert_eq!(problem.facts["mistakes_total"], 250);
+        assert!(problem.detail.ends_with("… (and 249 more mistakes)"));
+        assert_eq!(problem.mistakes[99].pointer, "/args/tags");
+        assert_eq!(problem.mistakes[99].detail.chars().count(), 501);
+        let problem = Problem::new(ProblemKind::Malformed, &mistake.detail)
+            .at(mistake.pointer)
+            .hint(mistake.hint);
+        assert!(problem.detail.len() + problem.pointer.len() + problem.hint.len() < 4_100);
     }
 }

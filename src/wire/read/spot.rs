@@ -10,12 +10,10 @@ use std::fmt;
 
 use serde_json::{Map, Number, Value};
 
-use crate::domain::{Id, IdError, Mistake, Problem, ProblemKind, escape};
+use crate::domain::{Id, IdError, MISTAKES_MAX, Mistake, Problem, ProblemKind, escape};
 
 use super::text::{DurationFault, parse_duration, quote};
 
-/// The most mistakes that are listed; how many there are in all is said too.
-pub(super) const MISTAKES_MAX: usize = 100;
 /// The largest whole number that every JSON parser keeps exactly (RFC 8259, section 6).
 pub(in crate::wire) const COUNT_MAX: u64 = (1 << 53) - 1;
 /// The longest name for which a likely correction is looked for: bytes.

@@ -155,6 +155,15 @@ impl TestServer {
         status
     }
 
+    /// The most memory that the process has had at once, in bytes.
+    pub(crate) fn memory_peak(&self) -> u64 {
+        let child = self.child.as_ref().expect("it runs");
+        let status = read(Path::new(&format!("/proc/{}/status", child.id())));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse::<u64>().ok()).expect("Linux tells") * 1024
+    }
+
     /// The data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{command, incoming};
-use crate::domain::ProblemKind;
-use crate::wire::read::spot::MISTAKES_MAX;
+use crate::domain::{MISTAKES_MAX, ProblemKind};
 use crate::wire::read::{Bounds, COMMAND_TYPES};
 use crate::wire::{parse_command, parse_question};
 
