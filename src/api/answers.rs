@@ -130,8 +130,13 @@ async fn answer(
     if matches!(inquiry.question, Question::Ping) {
         return Ok(Ok(pong(api)));
     }
-    let reads = Arc::clone(api.engine.reads());
-    let answered = tokio::task::spawn_blocking(move || reads.answer(&inquiry)).await?;
+    let (reads, shelf) = (Arc::clone(api.engine.reads()), Arc::clone(api.engine.shelf()));
+    let answered = tokio::task::spawn_blocking(move || match &inquiry.question {
+        Question::SnapshotBegin { max_age_ms } => shelf.begin(now, *max_age_ms).map(Some),
+        Question::SnapshotChunk { id, index } => shelf.chunk(id, *index).map(Some),
+        _ => reads.answer(&inquiry),
+    });
+    let answered = answered.await?;
     Ok(answered.map(|answer| answer.unwrap_or_else(|| pong(api))))
 }
 

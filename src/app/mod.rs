@@ -10,7 +10,7 @@ use crate::api::{self, Api};
 use crate::broker::{self, Session};
 use crate::config::Config;
 use crate::domain::Timestamp;
-use crate::engine::{self, Engine, FailAt, Setup, UnknownPoint};
+use crate::engine::{self, Engine, FailAt, Schedule, Setup, UnknownPoint};
 
 /// A session that lasted this long was a good one: the waits between sessions start small again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
@@ -18,6 +18,10 @@ const GOOD_SESSION: Duration = Duration::from_secs(30);
 const FAIL_AT: &str = "DOMESDAY_FAIL_AT";
 /// Time between two ticks of the engine.
 const TICK: Duration = Duration::from_secs(1);
+/// Time between two looks at the snapshots: whether it is time for one, and whether one may go.
+const SNAPSHOT_TICK: Duration = Duration::from_secs(30);
+/// The wait after a snapshot that failed.
+const SNAPSHOT_WAIT: Duration = Duration::from_mins(10);
 
 /// Why a server ended.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +93,8 @@ fn planned_failure() -> Result<FailAt, UnknownPoint> {
 async fn serve(config: &Config, engine: Engine, fail_at: FailAt) -> Result<(), Fault> {
     let draining = listen_for_signals()?;
     let ticker = tokio::spawn(tick(engine.clone()));
+    let schedule = Schedule::new(config.snapshots.clone(), Arc::clone(engine.reads()));
+    let keeper = tokio::spawn(keep_snapshots(engine.clone(), schedule.map(Arc::new)));
     let api = Api {
         engine: engine.clone(),
         config: config.api.clone(),
@@ -106,6 +112,7 @@ async fn serve(config: &Config, engine: Engine, fail_at: FailAt) -> Result<(), F
         fault = engine.failed() => Err(Fault::Engine(fault)),
     };
     ticker.abort();
+    keeper.abort();
     engine.drain().await;
     if served.is_ok() {
         tracing::info!("stopped");
@@ -179,6 +186,46 @@ async fn tick(engine: Engine) {
     loop {
         interval.tick().await;
         engine.tick();
+    }
+}
+
+/// Makes snapshots when it is time for them, and lets go of those that were handed out. What fails is logged, and tried
+/// again after a while: each try may fill a disk that the register needs, too.
+async fn keep_snapshots(engine: Engine, schedule: Option<Arc<Schedule>>) {
+    let mut interval = tokio::time::interval(SNAPSHOT_TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let (shelf, schedule) = (Arc::clone(engine.shelf()), schedule.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            shelf.sweep()?;
+            schedule.map_or(Ok(None), |schedule| schedule.run(now()))
+        });
+        match looked.await {
+            Ok(Ok(Some(manifest))) => {
+                let sequence = manifest.sequence;
+                tracing::info!(
+                    sequence,
+                    chunks = manifest.chunks.len(),
+                    "a snapshot is made, by the clock"
+                );
+            }
+            Ok(Ok(None)) => {}
+            Ok(Err(fault)) => {
+                tracing::error!(
+                    fault = &fault as &dyn std::error::Error,
+                    wait_ms = SNAPSHOT_WAIT.as_millis(),
+                    "a snapshot by the clock failed; those that are there stay"
+                );
+                tokio::time::sleep(SNAPSHOT_WAIT).await;
+            }
+            Err(error) => {
+                tracing::error!(
+                    fault = &error as &dyn std::error::Error,
+                    "a snapshot by the clock was lost"
+                );
+            }
+        }
     }
 }
 

@@ -14,10 +14,12 @@ use clap_complete::Shell;
 use crate::domain::{EntityType, Id, Nature};
 
 use super::help::{
-    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, REMOVE_HELP, SCHEMA_HELP,
-    SEARCH_HELP, SEND_HELP, WATCH_HELP,
+    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, OPEN_HELP, REMOVE_HELP,
+    SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, WATCH_HELP,
 };
 use super::schema::SchemaArgs;
+use super::snapshot::args::{OpenArgs, SnapshotAction};
+use super::values::{duration, entity, id, nature};
 
 /// The register of environments and resources, and of what depends on what.
 #[derive(Debug, Parser)]
@@ -64,7 +66,7 @@ pub struct Global {
         hide_env = true
     )]
     pub config: Option<PathBuf>,
-    /// How long to wait, such as 500ms or 2m [default: 30s; apply: 60s, mirror: 1h]
+    /// How long to wait, such as 500ms or 2m [default: 30s; apply: 60s, snapshot: 5m, mirror: 1h]
     #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
     /// Colours: auto, always or never; NO_COLOR is honoured
@@ -131,6 +133,16 @@ pub enum Verb {
         #[command(subcommand)]
         action: DeadAction,
     },
+    /// Save, look at and restore snapshots: the whole register in one file
+    #[command(after_help = SNAPSHOT_HELP)]
+    Snapshot {
+        /// What to do.
+        #[command(subcommand)]
+        action: SnapshotAction,
+    },
+    /// Ask a snapshot, without a server and without a broker
+    #[command(after_help = OPEN_HELP)]
+    Open(OpenArgs),
     /// Ask whether an instance is there
     Ping(PingArgs),
     /// Send one message as it is and print the reply
@@ -566,45 +578,11 @@ pub struct SendArgs {
     pub message_id: Option<String>,
 }
 
-fn id(text: &str) -> Result<Id, String> {
-    Id::parse(text).map_err(|error| error.to_string())
-}
-
-fn entity(text: &str) -> Result<EntityType, String> {
-    EntityType::parse(text).ok_or_else(|| "it is `environment` or `resource`".to_owned())
-}
-
-fn nature(text: &str) -> Result<Nature, String> {
-    Nature::parse(text).ok_or_else(|| "it is `hard`, `soft` or `startup`".to_owned())
-}
-
-/// A whole number and a unit: `500ms`, `30s`, `2m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = text.strip_prefix(digits).unwrap_or_default();
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "write a whole number and a unit, such as 30s".to_owned())?;
-    let ms = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1_000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => return Err("the unit is ms, s, m or h".to_owned()),
-    };
-    match ms {
-        Some(ms) if (1..=86_400_000).contains(&ms) => Ok(Duration::from_millis(ms)),
-        _ => Err("it must be above zero and at most 24h".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use clap::CommandFactory;
 
-    use super::{Cli, duration};
+    use super::Cli;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -620,15 +598,6 @@ mod tests {
             for line in help.lines() {
                 assert!(line.chars().count() <= 80, "{line}");
             }
-        }
-    }
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
-        for wrong in ["", "s", "5", "5d", "0s", "-1s", "25h", "99999999999999999999s"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }

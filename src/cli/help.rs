@@ -122,6 +122,28 @@ Examples:
   domesday dead retry 3 --as-new
   domesday dead drop 0190b7e4-8c7a-7bb1-a9d3-3f5d1c5f9e11 --yes";
 
+/// Below the options of `snapshot`.
+pub(super) const SNAPSHOT_HELP: &str = "\
+`save` goes over the broker, from a server that runs and goes on. One that broke off
+is gone on with by the same command again. Nothing has the name FILE that is not
+whole and proved. The other three need no broker.
+
+Exit codes of `verify`: 0 whole, 65 damaged.
+
+Examples:
+  domesday snapshot save lab.snapshot
+  domesday snapshot inspect lab.snapshot
+  domesday snapshot verify lab.snapshot
+  domesday snapshot restore lab.snapshot --data /var/lib/domesday/domesday-data";
+
+/// Below the options of `open`.
+pub(super) const OPEN_HELP: &str = "\
+The snapshot is unpacked into a temporary folder (TMPDIR) that is removed in the end.
+
+Examples:
+  domesday open lab.snapshot search 'kind:postgres'
+  domesday open lab.snapshot -- graph dependents db-1 --depth 2";
+
 /// Below the options of `send`.
 pub(super) const SEND_HELP: &str = "\
 For what has no verb of its own. The reply is printed as JSON; a problem in it ends with

@@ -14,13 +14,16 @@ pub mod manifest;
 pub mod mirror;
 pub mod output;
 pub mod ping;
+pub mod register;
 pub mod schema;
 pub mod search;
 pub mod send;
 pub mod server;
 pub mod session;
 pub mod settings;
+pub mod snapshot;
 pub mod table;
+mod values;
 pub mod watch;
 
 use std::future::Future;
@@ -32,8 +35,10 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, ConfigAction, Global, Verb};
 use exit::{Exit, Failure};
 use output::Output;
+use register::Register;
 use session::Session;
-use settings::{PATIENCE, PATIENCE_OF_MIRROR};
+use settings::{PATIENCE, PATIENCE_OF_MIRROR, PATIENCE_OF_SNAPSHOT};
+use snapshot::args::SnapshotAction;
 
 /// Reads the command line, does what it says, and tells how it ended.
 pub fn run() -> ExitCode {
@@ -80,12 +85,12 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             wait(change::restore(&args, &session, output))
         }
         Verb::Search(args) => {
-            let session = open(&global, "search", PATIENCE)?;
-            wait(search::run(&args, &session, output))
+            let register = Register::Served(Box::new(open(&global, "search", PATIENCE)?));
+            wait(search::run(&args, &register, output))
         }
         Verb::Graph { question } => {
-            let session = open(&global, "graph", PATIENCE)?;
-            wait(graph::run(&question, &session, output))
+            let register = Register::Served(Box::new(open(&global, "graph", PATIENCE)?));
+            wait(graph::run(&question, &register, output))
         }
         Verb::Watch(args) => {
             let session = open(&global, "watch", PATIENCE)?;
@@ -100,6 +105,8 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             let session = open(&global, "mirror", patience)?;
             wait(mirror::run(&args, &session, output))
         }
+        Verb::Snapshot { action } => snapshot(&action, &global, output),
+        Verb::Open(args) => snapshot::open(&args, output),
         Verb::Ping(args) => {
             let session = open(&global, "ping", PATIENCE)?;
             wait(ping::run(&args, &session, output))
@@ -109,6 +116,18 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             let session = open(&global, "send", PATIENCE)?;
             wait(send::run(&args, &order, &session, output))
         }
+    }
+}
+
+fn snapshot(action: &SnapshotAction, global: &Global, output: &mut Output) -> Result<Exit, Failure> {
+    match action {
+        SnapshotAction::Save(args) => {
+            let session = open(global, "snapshot save", PATIENCE_OF_SNAPSHOT)?;
+            wait(snapshot::save(args, &session, output))
+        }
+        SnapshotAction::Inspect { file, json } => snapshot::inspect(file, *json, output),
+        SnapshotAction::Verify { file } => snapshot::verify(file, output),
+        SnapshotAction::Restore(args) => snapshot::restore(args, output),
     }
 }
 

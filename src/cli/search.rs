@@ -5,23 +5,23 @@ use crate::wire::shape::{AnswerBody, AsOf, HitsBody, QuestionBody, SearchArgs as
 use super::args::SearchArgs;
 use super::exit::{Exit, Failure};
 use super::output::{FAINT, Output};
-use super::session::Session;
+use super::register::Register;
 use super::table::table;
 
 /// Asks, and prints the hits, best first. Nothing found is exit code 1, as with `grep`.
 ///
 /// # Errors
 /// The query cannot be read, or no answer came.
-pub async fn run(args: &SearchArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+pub async fn run(args: &SearchArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
     let mut question = QuestionBody::new(Query {
         query: args.query.join(" "),
         within: args.within.as_ref().map(ToString::to_string),
     });
     question.limit = Some(args.limit.into());
-    let answer = session
+    let answer = register
         .question::<_, AnswerBody<HitsBody>>("search", &question)
         .await?;
-    session.close().await;
+    register.close().await;
     let AnswerBody {
         as_of,
         findings,

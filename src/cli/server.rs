@@ -62,7 +62,7 @@ fn exit_of(fault: &app::Fault) -> Exit {
 }
 
 /// An error with what caused it, down to the root.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -111,7 +111,7 @@ impl Session {
         let mut waits = waits();
         loop {
             let raw = self
-                .exchange(&self.names.commands(), order, Some(ATTEMPT))
+                .exchange(&self.names.commands(), order, false, Some(ATTEMPT))
                 .await?;
             let body: ReplyBody = read(&raw)?;
             let busy = body.outcome == OutcomeWord::Rejected
@@ -138,7 +138,7 @@ impl Session {
         question: &QuestionBody<A>,
     ) -> Result<Answer<T>, Failure> {
         let order = Order::new(kind, wire::to_bytes(question));
-        let raw = self.exchange(&self.names.questions(), &order, None).await?;
+        let raw = self.exchange(&self.names.questions(), &order, true, None).await?;
         if let Some(problem) = raw.get("problem") {
             let problem: ProblemBody = read(problem)?;
             return Err(refusal(&problem));
@@ -153,10 +153,21 @@ impl Session {
     /// The broker cannot be reached, or patience ended.
     pub async fn raw(&self, order: &Order, is_question: bool) -> Result<Value, Failure> {
         if is_question {
-            self.exchange(&self.names.questions(), order, None).await
+            self.exchange(&self.names.questions(), order, true, None).await
         } else {
-            self.exchange(&self.names.commands(), order, Some(ATTEMPT)).await
+            self.exchange(&self.names.commands(), order, false, Some(ATTEMPT))
+                .await
         }
+    }
+
+    /// Asks a question that is answered at once, and asks it again when nothing comes: one that waited too long for
+    /// a server was taken out of its queue, and nobody says so.
+    ///
+    /// # Errors
+    /// The broker cannot be reached, or patience ended.
+    pub async fn ask_again(&self, order: &Order) -> Result<Value, Failure> {
+        self.exchange(&self.names.questions(), order, true, Some(ATTEMPT))
+            .await
     }
 
     /// The connection of now, or a new one; and which one it is.
@@ -225,6 +236,7 @@ impl Session {
         &self,
         exchange: &str,
         order: &Order,
+        is_question: bool,
         attempt: Option<Duration>,
     ) -> Result<Value, Failure> {
         let mut waits = waits();
@@ -232,7 +244,7 @@ impl Session {
             let (client, generation) = self.client().await?;
             let left = self.left().max(Duration::from_millis(1));
             let wait = attempt.map_or(left, |attempt| attempt.min(left));
-            let message = message(order, attempt.is_none(), left);
+            let message = message(order, is_question, if is_question { wait } else { left });
             let fault = match client.request(exchange, &order.kind, message, wait).await {
                 Ok(reply) => {
                     self.answered.store(true, Ordering::Relaxed);

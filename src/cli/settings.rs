@@ -13,6 +13,8 @@ use super::exit::{Exit, Failure};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long `apply` goes on without progress where nobody says.
 pub const PATIENCE_OF_APPLY: Duration = Duration::from_mins(1);
+/// How long `snapshot save` goes on without progress where nobody says: a large snapshot takes a while to be made.
+pub const PATIENCE_OF_SNAPSHOT: Duration = Duration::from_mins(5);
 /// How long `mirror` waits for a broker or a server that went away where nobody says.
 pub const PATIENCE_OF_MIRROR: Duration = Duration::from_hours(1);
 

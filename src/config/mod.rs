@@ -27,6 +27,8 @@ pub struct Config {
     pub search: search::Config,
     /// How messages are taken and answered.
     pub api: api::Config,
+    /// Snapshots by the clock.
+    pub snapshots: engine::SnapshotConfig,
     /// Logs.
     pub telemetry: telemetry::Config,
 }
@@ -191,6 +193,17 @@ impl Config {
             return Err(Fault::Setting {
                 key: "api.body_bytes_max",
                 what,
+            });
+        }
+        // Base64 makes a piece a third larger, and something stands around it.
+        let piece = usize::try_from(domain::PIECE_BYTES)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(3)
+            / 2;
+        if message < piece {
+            return Err(Fault::Setting {
+                key: "broker.message_bytes_max",
+                what: format!("is {message}: it must be at least {piece}, so that snapshots can be fetched"),
             });
         }
         Ok(())

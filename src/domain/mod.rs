@@ -12,6 +12,7 @@ pub mod graph;
 mod id;
 mod limits;
 mod membership;
+mod offer;
 mod patch;
 mod problem;
 mod question;
@@ -33,6 +34,7 @@ pub use event::{Change, Event, Fact, LINKS_PER_EVENT, Transaction};
 pub use id::{EntityKey, EntityType, ID_CHARS_MAX, Id, IdError, Timestamp};
 pub use limits::{Limits, NAME_BYTES_MAX, check, escape};
 pub use membership::Membership;
+pub use offer::{Offer, PIECE_BYTES, Piece};
 pub use patch::{AttributesPatch, DocumentPatch, EnvironmentPatch, ResourcePatch, TagsPatch};
 pub use problem::{MISTAKES_MAX, Mistake, Problem, ProblemKind};
 pub use question::{

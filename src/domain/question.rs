@@ -3,6 +3,7 @@
 use super::digest::Digest;
 use super::document::{Nature, Target};
 use super::id::{EntityKey, Id, Timestamp};
+use super::offer::{Offer, Piece};
 use super::sync::SyncRequest;
 
 /// A place in the history of a cluster.
@@ -122,6 +123,18 @@ pub enum Question {
     },
     /// A copy of the register, or what is missing to one.
     Sync(SyncRequest),
+    /// A snapshot to be fetched: one that is there already, if it is young enough, or a new one.
+    SnapshotBegin {
+        /// How old it may be; one that was made after the question is always young enough.
+        max_age_ms: u64,
+    },
+    /// A piece of a snapshot.
+    SnapshotChunk {
+        /// Of which, as it was offered.
+        id: String,
+        /// Which piece; the first is 0.
+        index: u64,
+    },
     /// Who is there.
     Ping,
 }
@@ -157,6 +170,10 @@ pub enum Findings {
     Cycles(Vec<Vec<Node>>),
     /// Missing resources, by id.
     Dangling(Vec<Dangling>),
+    /// A snapshot that can be fetched.
+    Offer(Offer),
+    /// A piece of a snapshot.
+    Piece(Piece),
     /// Of a ping.
     Pong(Pong),
 }

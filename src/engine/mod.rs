@@ -9,9 +9,12 @@ mod batch;
 mod fail_at;
 mod inbox;
 mod indexer;
+mod ladder;
 mod model;
 mod reads;
 mod recover;
+mod schedule;
+mod shelf;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -24,13 +27,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::graph::GraphFull;
 use crate::domain::{Envelope, Limits, Position, Receipt, Timestamp, ViewFault};
+use crate::store::archive::ArchiveFault;
 use crate::{search, store};
 
 pub use as_of::AsOf;
 pub use fail_at::{FailAt, Point, UnknownPoint};
 pub use model::Model;
 pub use reads::{Reads, Totals};
-pub use recover::{Setup, start};
+pub use recover::{Setup, read_only, start};
+pub use schedule::{Schedule, SnapshotConfig};
+pub use shelf::Shelf;
 
 /// How the engine works.
 #[derive(Debug, Clone, Deserialize)]
@@ -94,6 +100,9 @@ pub enum Fault {
     /// The index could not be rebuilt.
     #[error("the index could not be rebuilt")]
     Rebuild(#[from] search::RebuildFault<store::Fault>),
+    /// A snapshot could not be written.
+    #[error("the snapshot could not be written")]
+    Archive(#[from] ArchiveFault),
     /// A thread of the engine could not be started.
     #[error("a thread of the engine could not be started")]
     Thread(#[source] std::io::Error),
@@ -132,6 +141,7 @@ enum Job {
 pub struct Engine {
     jobs: mpsc::Sender<Job>,
     reads: Arc<Reads>,
+    shelf: Arc<Shelf>,
     published: Arc<Published>,
     threads: watch::Receiver<Threads>,
 }
@@ -185,6 +195,7 @@ impl Engine {
 
     /// Lets the engine finish what is waiting, and waits until its threads are done and have let go of the store.
     pub async fn drain(&self) {
+        self.reads.stop_archives();
         // An error means that the engine takes no jobs any more, and is finishing already.
         let _ = self.jobs.send(Job::Drain).await;
         let mut threads = self.threads.clone();
@@ -207,6 +218,11 @@ impl Engine {
     /// The read side.
     pub const fn reads(&self) -> &Arc<Reads> {
         &self.reads
+    }
+
+    /// The snapshots that are handed out.
+    pub const fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
     }
 
     /// Follows the position that is on disk and applied to the graph.

@@ -1,5 +1,7 @@
 //! The read side: questions answered from memory and the index, each as of one position.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
@@ -8,9 +10,11 @@ use super::model::{Model, read_model};
 use super::{AsOf, Fault};
 use crate::domain::{
     Answer, Bookmark, Change, EntityKey, Findings, Id, Inquiry, Position, Problem, ProblemKind, Question,
+    Timestamp,
 };
 use crate::search::{self, Index, SearchError};
 use crate::store::Store;
+use crate::store::archive::{Manifest, Stamp};
 
 /// Answers questions while the engine writes.
 pub struct Reads {
@@ -21,6 +25,8 @@ pub struct Reads {
     pub(super) store: Arc<Store>,
     pub(super) committed: watch::Receiver<Position>,
     pub(super) indexed: watch::Receiver<Position>,
+    /// Snapshots that are being written are to end.
+    pub(super) stopping: AtomicBool,
 }
 
 /// What a ping tells of the register.
@@ -94,8 +100,27 @@ impl Reads {
         AsOf::of(self.store.snapshot()?)
     }
 
+    /// Writes a snapshot of the last commit to a file, which appears under its name once it is whole. It takes about a
+    /// second for a hundred thousand entities, and nobody waits for it meanwhile: call it where that may be.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read or the file cannot be written, or where the engine stops.
+    pub fn write_archive(&self, file: &Path, time: Timestamp) -> Result<Manifest, Fault> {
+        let stamp = Stamp {
+            time,
+            program: env!("CARGO_PKG_VERSION"),
+        };
+        let go_on = || !self.stopping.load(Ordering::Relaxed);
+        Ok(self.store.archive(file, stamp, &go_on)?)
+    }
+
+    /// Has snapshots that are being written end unfinished: the process is about to stop.
+    pub(super) fn stop_archives(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
     /// Answers a question as of now; `None` for those that no single answer has (a sync) or that are not about the register
-    /// (a ping). Takes up to some
+    /// (a ping, a snapshot). Takes up to some
     /// milliseconds of processor time.
     ///
     /// # Errors
@@ -172,7 +197,10 @@ impl Reads {
                     .dangling(among.as_ref().map(|f| f as &dyn Fn(&Id) -> bool));
                 Ok(Some(first(model.position, dangling, limit, Findings::Dangling)))
             }
-            Question::Sync(_) | Question::Ping => Ok(None),
+            Question::Sync(_)
+            | Question::SnapshotBegin { .. }
+            | Question::SnapshotChunk { .. }
+            | Question::Ping => Ok(None),
         }
     }
 

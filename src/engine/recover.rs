@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, RwLock};
 use std::thread::Builder;
@@ -12,14 +13,13 @@ use super::inbox::Inbox;
 use super::indexer::{IndexJob, Indexer, WAITING_MAX};
 use super::model::Model;
 use super::reads::Reads;
+use super::shelf::Shelf;
 use super::writer::Writer;
 use super::{Clock, Config, Engine, FailAt, Fault, Point, Published, Threads};
 use crate::domain::{Limits, Position, Timestamp};
 use crate::search::{self, Index};
-use crate::store::{self, Snapshot, Store};
+use crate::store::{self, INDEX_FOLDER, Snapshot, Store};
 
-/// The folder of the index in the data directory; it can be deleted while the server is stopped.
-const INDEX_FOLDER: &str = "index";
 /// Changes that are read at once while the index catches up.
 const CATCH_UP_CHANGES: usize = 10_000;
 
@@ -90,7 +90,9 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         store: Arc::clone(&store),
         committed: committed.subscribe(),
         indexed: indexer.reached.subscribe(),
+        stopping: AtomicBool::new(false),
     });
+    let shelf = Shelf::open(&store_config.directory, Arc::clone(&reads), Arc::clone(&clock));
     let (index_sender, index_jobs) = sync_channel(WAITING_MAX);
     let (jobs, job_receiver) = mpsc::channel(config.queue_commands_max.max(1));
     let writer = Writer {
@@ -112,8 +114,36 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
     Ok(Engine {
         jobs,
         reads,
+        shelf: Arc::new(shelf),
         published,
         threads,
+    })
+}
+
+/// Opens a data directory to ask questions of it and nothing else: no thread, no command, and what a snapshot holds stays
+/// as it was.
+///
+/// # Errors
+/// [`Fault`] where the data directory is in use, damaged or of a newer format.
+pub fn read_only(config: &store::Config) -> Result<Reads, Fault> {
+    let search_config = search::Config::default();
+    // It is there already; a new one would have no name, and nothing in it.
+    let store = Arc::new(Store::open(config, "")?);
+    let snapshot = store.snapshot()?;
+    let model = Model::load(&snapshot)?;
+    let folder = config.directory.join(INDEX_FOLDER);
+    let (index, indexer) = open_index(&folder, &search_config, &store, &snapshot, &model)?;
+    let (committed, indexed) = (watch::Sender::new(model.position), indexer.reached);
+    indexer.writer.finish()?;
+    Ok(Reads {
+        cluster: snapshot.identity()?.cluster,
+        model: Arc::new(RwLock::new(model)),
+        index,
+        search: search_config,
+        store,
+        committed: committed.subscribe(),
+        indexed: indexed.subscribe(),
+        stopping: AtomicBool::new(false),
     })
 }
 

@@ -4,6 +4,7 @@
 //! (which is the outbox too: the relay publishes it in order), and the receipts of the inbox. Only its commit makes a
 //! [`Committed`], and only a committed thing is applied, published or answered.
 
+pub mod archive;
 mod record;
 mod snapshot;
 mod tables;
@@ -26,6 +27,8 @@ pub use transaction::{Answered, Transaction};
 const FILE: &str = "domesday.redb";
 /// A file of that sort in the making. A crash leaves it behind, and it is made anew.
 const FILE_NEW: &str = "domesday.redb.new";
+/// The folder of the index in the data directory; it can be deleted while nobody has the directory open.
+pub const INDEX_FOLDER: &str = "index";
 /// What this program writes. Rises when older programs must not open the file any more.
 const FORMAT: u64 = 1;
 

@@ -195,7 +195,7 @@ fn read_member(key: &[u8]) -> Result<(Id, Id), Fault> {
     })
 }
 
-fn read_live(bytes: &[u8], key: &dyn std::fmt::Display) -> Result<Live, Fault> {
+pub(super) fn read_live(bytes: &[u8], key: &dyn std::fmt::Display) -> Result<Live, Fault> {
     record::decode::<v1::Live<'_>>(bytes)
         .and_then(Live::try_from)
         .map_err(|source| Fault::Record {

@@ -5,12 +5,16 @@ use redb::TableDefinition;
 use super::record::entity_code;
 use crate::domain::{EntityKey, Id};
 
+pub(super) const NUMBERS_NAME: &str = "numbers";
+pub(super) const TEXTS_NAME: &str = "texts";
+pub(super) const LIVE_NAME: &str = "live";
+
 /// Numbers about the file itself.
-pub(super) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
+pub(super) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new(NUMBERS_NAME);
 /// Texts about the file itself.
-pub(super) const TEXTS: TableDefinition<&str, &str> = TableDefinition::new("texts");
+pub(super) const TEXTS: TableDefinition<&str, &str> = TableDefinition::new(TEXTS_NAME);
 /// Entity → its document and revision.
-pub(super) const LIVE: TableDefinition<&[u8], &[u8]> = TableDefinition::new("live");
+pub(super) const LIVE: TableDefinition<&[u8], &[u8]> = TableDefinition::new(LIVE_NAME);
 /// Entity → what is left of it.
 pub(super) const TOMBSTONES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("tombstones");
 /// Environment and resource → nothing: the resource is in the environment.

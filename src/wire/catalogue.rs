@@ -5,10 +5,11 @@ use serde_json::Value;
 use super::schema::{args_optional, batch, event, message, problem, request, titled, updated};
 use super::shape::{
     AnswerBody, BookmarkBody, CommandBody, CyclesArgs, CyclesBody, DanglingArgs, DanglingBody,
-    EnvironmentDocument, EnvironmentPatchDocument, EventBody, HitsBody, LinkArgs, LinksBody, PatchArgs,
-    PathArgs, PathsBody, PingArgs, PongBody, QuestionBody, QuestionProblemBody, ReachArgs, RemoveArgs,
-    ReplyBody, ResourceDocument, ResourcePatchDocument, RestoreArgs, SearchArgs, StateBody, SubgraphBody,
-    SyncArgs, SyncBeginBody, SyncEndBody, TransactionEventBody,
+    EnvironmentDocument, EnvironmentPatchDocument, EventBody, HitsBody, LinkArgs, LinksBody, OfferBody,
+    PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody, QuestionBody, QuestionProblemBody,
+    ReachArgs, RemoveArgs, ReplyBody, ResourceDocument, ResourcePatchDocument, RestoreArgs, SearchArgs,
+    SnapshotBeginArgs, SnapshotChunkArgs, StateBody, SubgraphBody, SyncArgs, SyncBeginBody, SyncEndBody,
+    TransactionEventBody,
 };
 
 /// What a message is for.
@@ -205,6 +206,18 @@ pub const ENTRIES: &[Entry] = &[
     ),
     Entry::new(
         Group::Question,
+        "snapshot.begin",
+        "A snapshot of the whole register, to be fetched.",
+        args_optional::<QuestionBody<SnapshotBeginArgs>>,
+    ),
+    Entry::new(
+        Group::Question,
+        "snapshot.chunk",
+        "A piece of a snapshot.",
+        request::<QuestionBody<SnapshotChunkArgs>>,
+    ),
+    Entry::new(
+        Group::Question,
         "ping",
         "Who is there.",
         args_optional::<QuestionBody<PingArgs>>,
@@ -262,6 +275,18 @@ pub const ENTRIES: &[Entry] = &[
         "graph.dangling.answer",
         "The missing resources, by id.",
         message::<AnswerBody<DanglingBody>>,
+    ),
+    Entry::new(
+        Group::Reply,
+        "snapshot.begin.answer",
+        "A snapshot that can be fetched.",
+        message::<AnswerBody<OfferBody>>,
+    ),
+    Entry::new(
+        Group::Reply,
+        "snapshot.chunk.answer",
+        "A piece of the snapshot.",
+        message::<AnswerBody<PieceBody>>,
     ),
     Entry::new(
         Group::Reply,

@@ -35,6 +35,8 @@ mod mirror;
 mod problems;
 mod refused_questions;
 mod search;
+mod snapshot_problems;
+mod snapshots;
 mod standing_by;
 mod sync;
 mod topology;

@@ -176,7 +176,7 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
                 reference.total
             )
         })),
-        Findings::Pong(_) => {}
+        Findings::Offer(_) | Findings::Piece(_) | Findings::Pong(_) => {}
     }
     lines.extend(truncated.iter().map(|why| format!("  truncated: {why}")));
     lines

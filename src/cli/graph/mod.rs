@@ -19,8 +19,8 @@ use crate::wire::shape::{
 use super::args::{CyclesArgs, DanglingArgs, Form, GraphQuestion, PathArgs, ReachArgs};
 use super::exit::{Exit, Failure};
 use super::output::{FAINT, Output, one_line};
+use super::register::Register;
 use super::search::footer;
-use super::session::Session;
 use super::table::table;
 
 use picture::Picture;
@@ -29,13 +29,17 @@ use picture::Picture;
 ///
 /// # Errors
 /// The register does not know what was asked about, or no answer came.
-pub async fn run(question: &GraphQuestion, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+pub async fn run(
+    question: &GraphQuestion,
+    register: &Register,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     match question {
-        GraphQuestion::Dependencies(args) => reach(args, Way::Dependencies, session, output).await,
-        GraphQuestion::Dependents(args) => reach(args, Way::Dependents, session, output).await,
-        GraphQuestion::Path(args) => path(args, session, output).await,
-        GraphQuestion::Cycles(args) => cycles(args, session, output).await,
-        GraphQuestion::Dangling(args) => dangling(args, session, output).await,
+        GraphQuestion::Dependencies(args) => reach(args, Way::Dependencies, register, output).await,
+        GraphQuestion::Dependents(args) => reach(args, Way::Dependents, register, output).await,
+        GraphQuestion::Path(args) => path(args, register, output).await,
+        GraphQuestion::Cycles(args) => cycles(args, register, output).await,
+        GraphQuestion::Dangling(args) => dangling(args, register, output).await,
     }
 }
 
@@ -46,7 +50,12 @@ enum Way {
     Dependents,
 }
 
-async fn reach(args: &ReachArgs, way: Way, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+async fn reach(
+    args: &ReachArgs,
+    way: Way,
+    register: &Register,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
     let kind = match way {
         Way::Dependencies => "graph.dependencies",
         Way::Dependents => "graph.dependents",
@@ -57,10 +66,10 @@ async fn reach(args: &ReachArgs, way: Way, session: &Session, output: &mut Outpu
         natures: natures(&args.natures),
     });
     question.limit = Some(args.limit.into());
-    let answer = session
+    let answer = register
         .question::<_, AnswerBody<SubgraphBody>>(kind, &question)
         .await?;
-    session.close().await;
+    register.close().await;
     let form = args.form.form();
     if form == Form::Json {
         output.print(&answer.raw.to_string())?;
@@ -145,7 +154,7 @@ fn tell_end<F>(count: &str, answer: &AnswerBody<F>, output: &mut Output) {
     }
 }
 
-async fn path(args: &PathArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+async fn path(args: &PathArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
     let mut question = QuestionBody::new(Path {
         from: args.from.to_string(),
         to: args.to.to_string(),
@@ -153,10 +162,10 @@ async fn path(args: &PathArgs, session: &Session, output: &mut Output) -> Result
         natures: natures(&args.natures),
     });
     question.limit = Some(args.limit.into());
-    let answer = session
+    let answer = register
         .question::<_, AnswerBody<PathsBody>>("graph.path", &question)
         .await?;
-    session.close().await;
+    register.close().await;
     let paths = &answer.body.findings.paths;
     let exit = if paths.is_empty() { Exit::Refused } else { Exit::Ok };
     if args.json {
@@ -180,16 +189,16 @@ async fn path(args: &PathArgs, session: &Session, output: &mut Output) -> Result
     Ok(exit)
 }
 
-async fn cycles(args: &CyclesArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+async fn cycles(args: &CyclesArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
     let mut question = QuestionBody::new(Cycles {
         environment: args.environment.as_ref().map(ToString::to_string),
         natures: natures(&args.natures),
     });
     question.limit = Some(args.limit.into());
-    let answer = session
+    let answer = register
         .question::<_, AnswerBody<CyclesBody>>("graph.cycles", &question)
         .await?;
-    session.close().await;
+    register.close().await;
     if args.json {
         output.print(&answer.raw.to_string())?;
         return Ok(Exit::Ok);
@@ -218,15 +227,15 @@ fn ids(nodes: &[NodeBody], between: &str) -> String {
         .join(between)
 }
 
-async fn dangling(args: &DanglingArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+async fn dangling(args: &DanglingArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
     let mut question = QuestionBody::new(Dangling {
         environment: args.environment.as_ref().map(ToString::to_string),
     });
     question.limit = Some(args.limit.into());
-    let answer = session
+    let answer = register
         .question::<_, AnswerBody<DanglingBody>>("graph.dangling", &question)
         .await?;
-    session.close().await;
+    register.close().await;
     if args.json {
         output.print(&answer.raw.to_string())?;
         return Ok(Exit::Ok);

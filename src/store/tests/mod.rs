@@ -3,4 +3,4 @@
 mod crash;
 mod disk;
 mod open;
-mod story;
+pub(super) mod story;

@@ -18,14 +18,14 @@ struct Batch {
 }
 
 /// What happens, batch by batch.
-pub(super) struct Story {
+pub(in crate::store) struct Story {
     batches: Vec<Batch>,
     /// The state before the first batch, after it, and so on.
     states: Vec<State>,
 }
 
 impl Story {
-    pub(super) fn tell(seed: u64, batches: usize) -> Self {
+    pub(in crate::store) fn tell(seed: u64, batches: usize) -> Self {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -79,7 +79,7 @@ impl Story {
         story
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::store) fn len(&self) -> usize {
         self.batches.len()
     }
 
@@ -97,7 +97,7 @@ impl Story {
     }
 
     /// Commits one batch.
-    pub(super) fn commit(&self, store: &Store, number: usize) -> Result<(), Fault> {
+    pub(in crate::store) fn commit(&self, store: &Store, number: usize) -> Result<(), Fault> {
         let batch = &self.batches[number];
         let position = self.position(number + 1);
         let committed = store.transact(|disk| {
@@ -125,7 +125,7 @@ impl Story {
     }
 
     /// How many batches the store has had. Every part of it must say the same.
-    pub(super) fn reached(&self, store: &Store) -> usize {
+    pub(in crate::store) fn reached(&self, store: &Store) -> usize {
         let snapshot = store.snapshot().unwrap();
         let mut receipts = 0;
         snapshot

@@ -14,7 +14,7 @@ use super::spot::{Fields, Notes, Spot, suggestion};
 use super::text::quote;
 
 /// Every type of question.
-pub const QUESTION_TYPES: [&str; 8] = [
+pub const QUESTION_TYPES: [&str; 10] = [
     "search",
     "graph.dependencies",
     "graph.dependents",
@@ -22,6 +22,8 @@ pub const QUESTION_TYPES: [&str; 8] = [
     "graph.cycles",
     "graph.dangling",
     "sync",
+    "snapshot.begin",
+    "snapshot.chunk",
     "ping",
 ];
 
@@ -41,6 +43,8 @@ pub(super) const DANGLING_FIELDS: [&str; 1] = ["environment"];
 pub(super) const SYNC_FIELDS: [&str; 2] = ["filter", "cursor"];
 pub(super) const FILTER_FIELDS: [&str; 3] = ["entities", "environments", "tags"];
 pub(super) const CURSOR_FIELDS: [&str; 3] = ["cluster", "epoch", "sequence"];
+pub(super) const SNAPSHOT_BEGIN_FIELDS: [&str; 1] = ["max_age"];
+pub(super) const SNAPSHOT_CHUNK_FIELDS: [&str; 2] = ["id", "index"];
 const POSITION_FIELDS: [&str; 2] = ["epoch", "sequence"];
 
 /// What is asked, before it is known about what.
@@ -52,6 +56,8 @@ enum Topic {
     Cycles,
     Dangling,
     Sync,
+    SnapshotBegin,
+    SnapshotChunk,
     Ping,
 }
 
@@ -65,6 +71,8 @@ impl Topic {
             "graph.cycles" => Some(Self::Cycles),
             "graph.dangling" => Some(Self::Dangling),
             "sync" => Some(Self::Sync),
+            "snapshot.begin" => Some(Self::SnapshotBegin),
+            "snapshot.chunk" => Some(Self::SnapshotChunk),
             "ping" => Some(Self::Ping),
             _ => None,
         }
@@ -72,14 +80,23 @@ impl Topic {
 
     /// Whether it can be asked without saying about what, even with an empty body.
     const fn needs_no_args(self) -> bool {
-        matches!(self, Self::Cycles | Self::Dangling | Self::Sync | Self::Ping)
+        matches!(
+            self,
+            Self::Cycles | Self::Dangling | Self::Sync | Self::SnapshotBegin | Self::Ping
+        )
     }
 
     const fn limit_default(self) -> usize {
         match self {
             Self::Search => LIMIT_SEARCH,
             Self::Path => LIMIT_PATHS,
-            Self::Reach(_) | Self::Cycles | Self::Dangling | Self::Sync | Self::Ping => LIMIT_GRAPH,
+            Self::Reach(_)
+            | Self::Cycles
+            | Self::Dangling
+            | Self::Sync
+            | Self::SnapshotBegin
+            | Self::SnapshotChunk
+            | Self::Ping => LIMIT_GRAPH,
         }
     }
 }
@@ -205,8 +222,29 @@ fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
             })
         }
         Topic::Sync => sync(args).map(Question::Sync),
+        Topic::SnapshotBegin => {
+            let fields = args.fields(&SNAPSHOT_BEGIN_FIELDS)?;
+            let max_age_ms = match fields.optional("max_age") {
+                Some(field) => field.duration_ms()?,
+                None => 0,
+            };
+            Some(Question::SnapshotBegin { max_age_ms })
+        }
+        Topic::SnapshotChunk => snapshot_chunk(args),
         Topic::Ping => args.fields(&[]).map(|_| Question::Ping),
     }
+}
+
+fn snapshot_chunk(args: &Spot<'_>) -> Option<Question> {
+    let fields = args.fields(&SNAPSHOT_CHUNK_FIELDS)?;
+    let hint = "take the `id` of the answer to `snapshot.begin`";
+    let id = fields.required("id", hint).and_then(|field| field.text());
+    let hint = "write which chunk; the first is 0";
+    let index = fields.required("index", hint).and_then(|field| field.count());
+    Some(Question::SnapshotChunk {
+        id: id?.to_owned(),
+        index: index?,
+    })
 }
 
 fn sync(args: &Spot<'_>) -> Option<SyncRequest> {

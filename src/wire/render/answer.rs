@@ -3,13 +3,16 @@
 use serde::Serialize;
 
 use crate::domain::{
-    Answer, Dangling, Edge, Findings, Hit, Id, Node, Pong, Position, Problem, Subgraph, Target,
+    Answer, Dangling, Edge, Findings, Hit, Id, Node, Offer, Piece, Pong, Position, Problem, Subgraph, Target,
 };
 use crate::wire::shape::{
-    AnswerBody, AsOf, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody, HitsBody, NatureWord,
-    NodeBody, PathsBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody,
+    AnswerBody, AsOf, Base64Bytes, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody, HitsBody,
+    NatureWord, NodeBody, OfferBody, PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody,
+    SubgraphBody,
 };
 use crate::wire::to_bytes;
+
+use super::text::format_time;
 
 /// The answer to a question.
 pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
@@ -31,6 +34,8 @@ pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
             let dangling = dangling.iter().map(DanglingItem::from).collect();
             with_findings(answer, cluster, took_us, DanglingBody { dangling })
         }
+        Findings::Offer(offer) => with_findings(answer, cluster, took_us, OfferBody::from(offer)),
+        Findings::Piece(piece) => with_findings(answer, cluster, took_us, PieceBody::from(piece)),
         Findings::Pong(pong) => with_findings(answer, cluster, took_us, PongBody::from(pong)),
     }
 }
@@ -167,6 +172,46 @@ impl From<&Dangling> for DanglingItem {
             id: id.to_string(),
             dependents: dependents.iter().map(Id::to_string).collect(),
             dependents_total: count(*total),
+        }
+    }
+}
+
+impl From<&Offer> for OfferBody {
+    fn from(offer: &Offer) -> Self {
+        let Offer {
+            id,
+            digest,
+            time,
+            chunks,
+            bytes,
+        } = offer;
+        Self {
+            id: id.clone(),
+            digest: digest.clone(),
+            time: format_time(*time),
+            chunks: *chunks,
+            bytes: *bytes,
+        }
+    }
+}
+
+impl From<&Piece> for PieceBody {
+    fn from(piece: &Piece) -> Self {
+        let Piece {
+            id,
+            index,
+            chunks,
+            total_bytes,
+            checksum,
+            bytes,
+        } = piece;
+        Self {
+            id: id.clone(),
+            index: *index,
+            chunks: *chunks,
+            bytes: *total_bytes,
+            checksum: checksum.clone(),
+            data: Base64Bytes(bytes.clone()),
         }
     }
 }

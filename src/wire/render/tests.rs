@@ -11,12 +11,12 @@ use super::{
 };
 use crate::domain::{
     Answer, Change, Dangling, Document, DocumentPatch, Edge, EntityKey, EntityType, Event, Fact, Findings,
-    Hit, Id, Mistake, Nature, Node, Outcome, Pong, Position, Problem, ProblemKind, Receipt, Subgraph, Target,
-    Timestamp, Trace, Transaction, strategies,
+    Hit, Id, Mistake, Nature, Node, Offer, Outcome, Piece, Pong, Position, Problem, ProblemKind, Receipt,
+    Subgraph, Target, Timestamp, Trace, Transaction, strategies,
 };
 use crate::wire::shape::{
-    AnswerBody, EnvironmentDocument, EventBody, HitsBody, LinksBody, OutcomeWord, PongBody, ProblemBody,
-    ReplyBody, ResourceDocument, SubgraphBody, TransactionEventBody,
+    AnswerBody, EnvironmentDocument, EventBody, HitsBody, LinksBody, OutcomeWord, PieceBody, PongBody,
+    ProblemBody, ReplyBody, ResourceDocument, SubgraphBody, TransactionEventBody,
 };
 use crate::wire::{Entry, document_from_json, from_bytes};
 
@@ -450,6 +450,34 @@ fn a_subgraph_names_its_edges() {
     let read: AnswerBody<SubgraphBody> = from_bytes(&body).unwrap();
     assert_eq!(read.findings.edges.len(), 2);
     assert_eq!(read.next.as_deref(), Some("n"));
+}
+
+#[test]
+fn a_piece_of_a_snapshot_keeps_its_bytes() {
+    let offer = Offer {
+        id: "1-22-3".to_owned(),
+        digest: "0".repeat(64),
+        time: Timestamp(3),
+        chunks: 1,
+        bytes: 256,
+    };
+    checked(
+        "snapshot.begin.answer",
+        &render_answer(&answer(Findings::Offer(offer)), "c", 0),
+    );
+    let bytes: Vec<u8> = (0..=255).collect();
+    let piece = Piece {
+        id: "1-22-3".to_owned(),
+        index: 0,
+        chunks: 1,
+        total_bytes: 256,
+        checksum: "f".repeat(64),
+        bytes: bytes.clone(),
+    };
+    let body = render_answer(&answer(Findings::Piece(piece)), "c", 0);
+    checked("snapshot.chunk.answer", &body);
+    let read: AnswerBody<PieceBody> = from_bytes(&body).unwrap();
+    assert_eq!(read.findings.data.0, bytes);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod document;
 mod event;
 mod question;
 mod reply;
+mod snapshot;
 mod sync;
 mod text;
 
@@ -29,6 +30,7 @@ pub use question::{
     CyclesArgs, DanglingArgs, PathArgs, PingArgs, PositionBody, QuestionBody, ReachArgs, SearchArgs,
 };
 pub use reply::{FactBody, MistakeBody, OutcomeWord, ProblemBody, ReplyBody};
+pub use snapshot::{Base64Bytes, OfferBody, PieceBody, SnapshotBeginArgs, SnapshotChunkArgs};
 pub use sync::{
     CursorBody, EntityWord, FilterBody, StateBody, SyncArgs, SyncBeginBody, SyncEndBody, VerdictWord,
 };

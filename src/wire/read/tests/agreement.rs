@@ -18,6 +18,7 @@ use crate::wire::read::document::{
 };
 use crate::wire::read::question::{
     CYCLES_FIELDS, DANGLING_FIELDS, PATH_FIELDS, QUESTION_FIELDS, REACH_FIELDS, SEARCH_FIELDS,
+    SNAPSHOT_BEGIN_FIELDS, SNAPSHOT_CHUNK_FIELDS,
 };
 use crate::wire::{
     Bounds, COMMAND_TYPES, ENTRIES, Entry, QUESTION_TYPES, document_from_json, document_to_json,
@@ -95,7 +96,7 @@ fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
 
 #[test]
 fn reader_and_schema_know_the_same_fields() {
-    let cases: [(&str, &str, &[&str]); 22] = [
+    let cases: [(&str, &str, &[&str]); 24] = [
         ("environment", "", &ENVIRONMENT_FIELDS),
         ("resource", "", &RESOURCE_FIELDS),
         ("environment", "/$defs/EntrypointDocument", &ENTRYPOINT_FIELDS),
@@ -130,6 +131,16 @@ fn reader_and_schema_know_the_same_fields() {
         ("graph.path", "/$defs/PathArgs", &PATH_FIELDS),
         ("graph.cycles", "/$defs/CyclesArgs", &CYCLES_FIELDS),
         ("graph.dangling", "/$defs/DanglingArgs", &DANGLING_FIELDS),
+        (
+            "snapshot.begin",
+            "/$defs/SnapshotBeginArgs",
+            &SNAPSHOT_BEGIN_FIELDS,
+        ),
+        (
+            "snapshot.chunk",
+            "/$defs/SnapshotChunkArgs",
+            &SNAPSHOT_CHUNK_FIELDS,
+        ),
     ];
     for (kind, pointer, fields) in cases {
         let known: BTreeSet<String> = fields.iter().map(|&field| field.to_owned()).collect();
