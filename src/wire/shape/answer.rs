@@ -1,7 +1,8 @@
 //! The answers to questions.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::document::NatureWord;
 use super::reply::ProblemBody;
@@ -73,7 +74,18 @@ pub struct HitBody {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// How well it matches; only comparable within one answer.
+    #[serde(deserialize_with = "finite")]
     pub score: f32,
+}
+
+/// A number that is one: what `f32` cannot hold would be read as infinite, which JSON cannot write.
+fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    let number = f32::deserialize(deserializer)?;
+    if number.is_finite() {
+        Ok(number)
+    } else {
+        Err(D::Error::custom("number out of range"))
+    }
 }
 
 /// Part of the graph: nodes, and every edge between them that the question follows.
@@ -173,4 +185,19 @@ pub struct PongBody {
     pub resources: u64,
     /// Dependencies between nodes of the graph.
     pub dependencies: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HitBody;
+    use crate::wire::from_bytes;
+
+    #[test]
+    fn a_score_is_a_number_that_can_be_written_again() {
+        let hit = |score: &str| format!(r#"{{"entity": "resource", "id": "a", "score": {score}}}"#);
+        assert!(from_bytes::<HitBody>(hit("1.5").as_bytes()).is_ok());
+        for score in ["1e308", "-1e39", "1e999", "null"] {
+            assert!(from_bytes::<HitBody>(hit(score).as_bytes()).is_err(), "{score}");
+        }
+    }
 }
