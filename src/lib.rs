@@ -22,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod replica;
 pub mod search;
 pub mod store;
 pub mod telemetry;

@@ -130,6 +130,7 @@ pub fn engine(folder: &std::path::Path) -> Result<Engine, Failure> {
         search: domesday::search::Config::default(),
         limits: Limits::default(),
         new_cluster: "bench".to_owned(),
+        new_instance: "bench".to_owned(),
         clock: clock(),
         fail_at: FailAt::default(),
     })?;

@@ -9,7 +9,9 @@ use super::envelope::{ReturnAddress, incoming, text_headers};
 use super::intake::park;
 use super::{Api, Fault, sync, until_drained};
 use crate::broker::{Delivery, Publisher, Session};
-use crate::domain::{Answer, Findings, Inquiry, Pong, Position, Problem, ProblemKind, Question, Timestamp};
+use crate::domain::{
+    Answer, Findings, Inquiry, Pong, Position, Problem, ProblemKind, Question, Role, Timestamp,
+};
 use crate::wire;
 
 /// What is kept of a deadline, at most, for the way of the answer to whoever asked.
@@ -187,10 +189,13 @@ fn pong(api: &Api) -> Answer {
     let published = *api.engine.published().borrow();
     let pong = Pong {
         instance: api.instance.clone(),
-        role: "primary",
+        role: api.role,
         version: env!("CARGO_PKG_VERSION"),
         cluster: reads.cluster().to_owned(),
-        lag: totals.position.sequence.saturating_sub(published),
+        lag: match api.role {
+            Role::Primary => totals.position.sequence.saturating_sub(published),
+            Role::Secondary => (api.behind)(),
+        },
         environments: totals.environments as u64,
         resources: totals.resources as u64,
         dependencies: totals.dependencies as u64,

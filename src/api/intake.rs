@@ -119,13 +119,13 @@ pub(super) async fn park(publisher: &Publisher, delivery: Delivery, problem: &Pr
         .map_err(|failed| failed.fault.into())
 }
 
-/// Waits until the broker has confirmed every event up to this position.
+/// Waits until the broker has confirmed every change up to this position, as an event and for other instances.
 async fn confirmed(api: &Api, position: Position) -> Result<(), Fault> {
-    let mut published = api.engine.published();
-    let waited = published
-        .wait_for(|published| *published >= position.sequence)
-        .await;
-    waited.map(|_| ()).map_err(|_| crate::engine::Stopped.into())
+    for mut mark in [api.engine.published(), api.engine.shipped()] {
+        let reached = mark.wait_for(|sequence| *sequence >= position.sequence).await;
+        reached.map_err(|_| crate::engine::Stopped)?;
+    }
+    Ok(())
 }
 
 async fn reply(

@@ -8,7 +8,6 @@ mod answers;
 mod envelope;
 mod intake;
 mod relay;
-mod stand_by;
 mod sync;
 
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::broker::{self, Consumer, Delivery, Lease, PublishFault, Session};
+use crate::domain::Role;
 use crate::engine::{self, Acknowledge, Clock, Engine, FailAt, Point};
 use crate::wire;
 
@@ -83,6 +83,10 @@ pub struct Api {
     pub acknowledge: Acknowledge,
     /// The name of the instance.
     pub instance: String,
+    /// Whether it serves, or follows one that does.
+    pub role: Role,
+    /// Events that it has heard of and not applied.
+    pub behind: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// The namespace of the broker's objects.
     pub namespace: String,
     /// Commands that may be in flight.
@@ -142,14 +146,21 @@ impl Api {
         }
     }
 
+    /// Answers questions on one session until it breaks, or until `draining` turns true and the last one in flight is
+    /// answered: what an instance does that does not serve.
+    ///
+    /// # Errors
+    /// [`Fault`] where the session or the engine failed.
+    pub async fn answer(&self, session: &Session, draining: watch::Receiver<bool>) -> Result<(), Fault> {
+        answers::run(&Arc::new(self.clone()), session, draining).await
+    }
+
     async fn published_all(&self) {
         let last = self.engine.committed().borrow().sequence;
-        // An error means that the engine is gone; then there is nothing to wait for.
-        let _ = self
-            .engine
-            .published()
-            .wait_for(|published| *published >= last)
-            .await;
+        for mut mark in [self.engine.published(), self.engine.shipped()] {
+            // An error means that the engine is gone; then there is nothing to wait for.
+            let _ = mark.wait_for(|sequence| *sequence >= last).await;
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::envelope::event;
 use super::{Api, Fault};
-use crate::broker::{Confirmation, PublishFault, Publisher, Session};
+use crate::broker::{Confirmation, PublishFault, Publisher, Session, confirmed_in_order};
 use crate::domain::{Bookmark, Change, Timestamp};
 use crate::engine::Point;
 use crate::wire;
@@ -21,12 +21,6 @@ use crate::wire;
 const READ_MAX: usize = 500;
 /// How often in a row the broker may refuse events before the session is given up.
 const NACKS_MAX: usize = 5;
-
-/// A message on its way, and the sequence that is published once the broker has it; none for a message in between.
-struct OnItsWay {
-    confirmation: Confirmation,
-    confirms: Option<u64>,
-}
 
 /// Publishes until the session breaks.
 pub(super) async fn run(api: &Arc<Api>, session: &Session) -> Result<(), Fault> {
@@ -46,7 +40,12 @@ pub(super) async fn run(api: &Arc<Api>, session: &Session) -> Result<(), Fault> 
         };
         let ended = tokio::select! {
             ended = relay.publish() => ended,
-            ended = confirm(api, receiver) => ended,
+            ended = confirmed_in_order(receiver, |sequence| {
+                if let Some(sequence) = sequence {
+                    api.fail_at.pass(Point::EventConfirmed);
+                    api.engine.confirm(sequence);
+                }
+            }) => ended.map_err(Fault::from),
         };
         let nacked = matches!(ended, Err(Fault::Publish(PublishFault::Nacked)));
         let progress = *api.engine.published().borrow() > before;
@@ -66,7 +65,8 @@ struct Relay<'a> {
     publisher: &'a Publisher,
     exchange: &'a str,
     namespace: &'a str,
-    sender: mpsc::Sender<OnItsWay>,
+    /// What is on its way, and the sequence that is published once the broker has it; none for a message in between.
+    sender: mpsc::Sender<(Confirmation, Option<u64>)>,
 }
 
 impl Relay<'_> {
@@ -181,29 +181,7 @@ impl Relay<'_> {
             .send(self.exchange, &routing_key, &message, true)
             .await?;
         // The other side ends only together with us.
-        let _ = self
-            .sender
-            .send(OnItsWay {
-                confirmation,
-                confirms,
-            })
-            .await;
+        let _ = self.sender.send((confirmation, confirms)).await;
         Ok(())
     }
-}
-
-/// Takes the broker's confirms in the order of publication.
-async fn confirm(api: &Api, mut receiver: mpsc::Receiver<OnItsWay>) -> Result<(), Fault> {
-    while let Some(OnItsWay {
-        confirmation,
-        confirms,
-    }) = receiver.recv().await
-    {
-        confirmation.wait().await?;
-        if let Some(sequence) = confirms {
-            api.fail_at.pass(Point::EventConfirmed);
-            api.engine.confirm(sequence);
-        }
-    }
-    Ok(())
 }

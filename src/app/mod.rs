@@ -1,19 +1,20 @@
 //! The `app` room: composition. Build, run, drain.
 
+mod instance;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::api::{self, Api};
-use crate::broker::{self, Session};
 use crate::config::Config;
-use crate::domain::Timestamp;
+use crate::domain::{Role, Timestamp};
 use crate::engine::{self, Engine, FailAt, Schedule, Setup, UnknownPoint};
+use crate::{api, broker, replica};
 
-/// A session that lasted this long was a good one: the waits between sessions start small again.
-const GOOD_SESSION: Duration = Duration::from_secs(30);
+use instance::Instance;
+
 /// Names the point at which a process of a test is to end, in builds that have such points.
 const FAIL_AT: &str = "DOMESDAY_FAIL_AT";
 /// Time between two ticks of the engine.
@@ -22,6 +23,8 @@ const TICK: Duration = Duration::from_secs(1);
 const SNAPSHOT_TICK: Duration = Duration::from_secs(30);
 /// The wait after a snapshot that failed.
 const SNAPSHOT_WAIT: Duration = Duration::from_mins(10);
+/// Time between two questions after the instance that a new secondary is to follow.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Why a server ended.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +41,9 @@ pub enum Fault {
     /// The planned failure is none that we know.
     #[error("{FAIL_AT} cannot be used")]
     FailAt(#[from] UnknownPoint),
+    /// This register cannot go on from what was served before, or from what is served.
+    #[error("this register does not fit to what was served")]
+    Replica(#[source] replica::Fault),
     /// The process could not be set up.
     #[error("the process cannot be set up")]
     Process(#[from] std::io::Error),
@@ -50,29 +56,31 @@ impl Fault {
             Self::Start(fault) => fault.is_permanent(),
             Self::Broker(fault) => fault.is_permanent(),
             Self::FailAt(_) => true,
+            Self::Replica(fault) => fault.is_permanent(),
             Self::Engine(_) | Self::Process(_) => false,
         }
     }
 }
 
-/// Runs a primary until it is told to stop (SIGTERM or SIGINT), and drains it.
+/// Why one session ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Api(#[from] api::Fault),
+    #[error(transparent)]
+    Replica(#[from] replica::Fault),
+    #[error("the session with the broker failed")]
+    Broker(#[from] broker::Fault),
+}
+
+/// Runs an instance until it is told to stop (SIGTERM or SIGINT), and drains it.
 ///
 /// # Errors
 /// [`Fault`] where it could not start, or had to stop.
-pub fn run(config: &Config) -> Result<(), Fault> {
+pub fn run(config: &Config, role: Role) -> Result<(), Fault> {
     let fail_at = planned_failure()?;
-    let engine = engine::start(Setup {
-        engine: config.engine.clone(),
-        store: config.store.clone(),
-        search: config.search.clone(),
-        limits: config.limits.into(),
-        new_cluster: uuid::Uuid::now_v7().to_string(),
-        clock: Arc::new(now),
-        fail_at: fail_at.clone(),
-    })
-    .map_err(Fault::Start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, engine, fail_at))
+    runtime.block_on(serve(config, role, fail_at))
 }
 
 /// The one place that asks the clock of the machine what time it is.
@@ -90,25 +98,30 @@ fn planned_failure() -> Result<FailAt, UnknownPoint> {
     std::env::var(FAIL_AT).map_or_else(|_| Ok(FailAt::default()), |text| FailAt::parse(&text))
 }
 
-async fn serve(config: &Config, engine: Engine, fail_at: FailAt) -> Result<(), Fault> {
-    let draining = listen_for_signals()?;
+async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault> {
+    let mut draining = listen_for_signals()?;
+    let new_cluster = tokio::select! {
+        named = name_cluster(config, role) => named?,
+        _ = draining.wait_for(|draining| *draining) => return Ok(()),
+    };
+    let setup = Setup {
+        engine: config.engine.clone(),
+        store: config.store.clone(),
+        search: config.search.clone(),
+        limits: config.limits.into(),
+        new_cluster,
+        new_instance: uuid::Uuid::now_v7().to_string(),
+        clock: Arc::new(now),
+        fail_at: fail_at.clone(),
+    };
+    let started = tokio::task::spawn_blocking(move || engine::start(setup)).await;
+    let engine = started.map_err(std::io::Error::other)?.map_err(Fault::Start)?;
     let ticker = tokio::spawn(tick(engine.clone()));
     let schedule = Schedule::new(config.snapshots.clone(), Arc::clone(engine.reads()));
     let keeper = tokio::spawn(keep_snapshots(engine.clone(), schedule.map(Arc::new)));
-    let api = Api {
-        engine: engine.clone(),
-        config: config.api.clone(),
-        bounds: config.bounds(),
-        acknowledge: config.engine.acknowledge,
-        instance: config.instance.name.clone(),
-        namespace: config.broker.namespace.clone(),
-        prefetch_commands: config.broker.prefetch_commands,
-        prefetch_questions: config.broker.prefetch_questions,
-        clock: Arc::new(now),
-        fail_at,
-    };
+    let instance = Instance::new(config, &engine, fail_at);
     let served = tokio::select! {
-        served = sessions(config, &api, draining) => served,
+        served = instance.run(role, draining) => served,
         fault = engine.failed() => Err(Fault::Engine(fault)),
     };
     ticker.abort();
@@ -120,64 +133,41 @@ async fn serve(config: &Config, engine: Engine, fail_at: FailAt) -> Result<(), F
     served
 }
 
-/// One session after the other, until draining is done or there is no use in going on.
-async fn sessions(config: &Config, api: &Api, mut draining: watch::Receiver<bool>) -> Result<(), Fault> {
-    let drain = Duration::from_secs(config.instance.drain_s);
-    let mut backoff = config.broker.backoff();
-    loop {
-        let session = tokio::select! {
-            session = Session::open_with_retry(&config.broker, &config.instance.name) => session?,
-            _ = draining.wait_for(|draining| *draining) => return Ok(()),
-        };
-        let began = tokio::time::Instant::now();
-        let ended = serve_session(config, api, &session, draining.clone(), drain).await;
-        session.close().await;
-        let fault = match ended {
-            Ok(()) => return Ok(()),
-            Err(api::Fault::Engine(fault)) => return Err(Fault::Engine(Arc::new(fault))),
-            Err(api::Fault::Stopped(_)) => {
-                return Err(Fault::Engine(api.engine.failed().await));
-            }
-            // Somebody took a permission away, or changed an object of ours: trying again is of no use.
-            Err(api::Fault::Broker(fault)) if fault.is_permanent() => return Err(fault.into()),
-            Err(fault) => fault,
-        };
-        if began.elapsed() >= GOOD_SESSION {
-            backoff.reset();
-        }
-        let Some(wait) = backoff.next() else {
-            return Err(match fault {
-                api::Fault::Broker(fault) => fault.into(),
-                other => std::io::Error::other(other).into(),
-            });
-        };
-        tracing::warn!(
-            fault = &fault as &dyn std::error::Error,
-            wait_ms = wait.as_millis(),
-            "the session ended"
-        );
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            _ = draining.wait_for(|draining| *draining) => return Ok(()),
-        }
+/// The cluster that a new data directory is to belong to: that of the instance which serves, or a new one. A secondary
+/// without data waits until somebody tells it.
+async fn name_cluster(config: &Config, role: Role) -> Result<String, Fault> {
+    let new = uuid::Uuid::now_v7().to_string();
+    if !engine::is_new(&config.store) {
+        return Ok(new);
     }
-}
-
-/// One session: waits for the lease of the namespace, and serves.
-async fn serve_session(
-    config: &Config,
-    api: &Api,
-    session: &Session,
-    mut draining: watch::Receiver<bool>,
-    drain: Duration,
-) -> Result<(), api::Fault> {
-    let mut lease = tokio::select! {
-        lease = api.stand_by(session, &config.broker) => lease?,
-        fault = session.broken() => return Err(fault.into()),
-        _ = draining.wait_for(|draining| *draining) => return Ok(()),
+    let source = match role {
+        Role::Primary => config.broker.clone(),
+        Role::Secondary => config.replication.source.broker(&config.broker),
     };
-    tracing::info!(namespace = config.broker.namespace, "serving");
-    api.run(session, &mut lease, draining, drain).await
+    let mut told = false;
+    loop {
+        let fault = match (
+            replica::served_cluster(&source, &config.instance.name).await,
+            role,
+        ) {
+            (Ok(Some(cluster)), _) => return Ok(cluster),
+            // Nobody serves: this is the first. A broker that cannot be reached is waited for later.
+            (Ok(None) | Err(_), Role::Primary) => return Ok(new),
+            (Ok(None), Role::Secondary) => None,
+            (Err(replica::Fault::Broker(fault)), Role::Secondary) if fault.is_permanent() => {
+                return Err(fault.into());
+            }
+            (Err(fault), Role::Secondary) => Some(fault),
+        };
+        if !told {
+            tracing::warn!(
+                fault = fault.as_ref().map(|fault| fault as &dyn std::error::Error),
+                "no instance serves that this one could follow; waiting for one"
+            );
+            told = true;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
 }
 
 async fn tick(engine: Engine) {

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::config::Config;
 use super::connection::{Health, Link, address, closed};
-use super::consumer::{Consumer, Delivery, Subscription};
+use super::consumer::{Consumer, Delivery, StreamOffset, Subscription};
 use super::fault::{Fault, FaultKind, PublishFault};
 use super::message::{Message, short};
 use super::park::Origin;
@@ -222,6 +222,29 @@ impl Client {
         Consumer::start(channel, &self.health, self.limit, &subscription).await
     }
 
+    /// Consumes from the stream `queue`, from `from` on. Deliveries must be acknowledged, which here only makes room for
+    /// more; nothing is taken out of a stream.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::consume`].
+    pub async fn consume_stream(
+        &self,
+        queue: &str,
+        prefetch: u16,
+        from: StreamOffset,
+    ) -> Result<Consumer, Fault> {
+        let channel = self.link.channel().await?;
+        let subscription = Subscription {
+            queue,
+            tag: "",
+            prefetch,
+            from: Some(from),
+            no_ack: false,
+        };
+        Consumer::start(channel, &self.health, self.limit, &subscription).await
+    }
+
     /// How many messages wait in `queue` and are with nobody.
     ///
     /// # Errors
@@ -294,6 +317,11 @@ impl Client {
     /// Waits until the connection or one of its channels has failed, and tells the first failure.
     pub async fn broken(&self) -> Fault {
         self.health.failed().await
+    }
+
+    /// What the broker says while it blocks our publishing, being short of memory or disk.
+    pub fn blocked(&self) -> watch::Receiver<Option<String>> {
+        self.health.blocked()
     }
 
     /// Closes the connection, within a few seconds.

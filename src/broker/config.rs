@@ -290,6 +290,11 @@ impl Names {
         self.of("dead")
     }
 
+    /// The stream that keeps what instances tell each other: the changes to follow.
+    pub fn replica(&self) -> String {
+        self.of("replica")
+    }
+
     /// The queue that only the instance that serves the namespace may have.
     pub fn lease(&self) -> String {
         self.of("lease")

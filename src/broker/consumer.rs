@@ -26,6 +26,8 @@ const STREAM_OFFSET: &str = "x-stream-offset";
 pub enum StreamOffset {
     /// With the oldest message that is kept.
     First,
+    /// With the last messages: those that were stored together, of which the last one is the newest.
+    Last,
     /// With what is published from now on.
     Next,
     /// With the message of this offset.
@@ -85,6 +87,7 @@ impl Consumer {
         if let Some(offset) = subscription.from {
             let offset = match offset {
                 StreamOffset::First => AMQPValue::LongString("first".into()),
+                StreamOffset::Last => AMQPValue::LongString("last".into()),
                 StreamOffset::Next => AMQPValue::LongString("next".into()),
                 StreamOffset::Offset(offset) => {
                     AMQPValue::LongLongInt(i64::try_from(offset).unwrap_or(i64::MAX))

@@ -59,6 +59,11 @@ impl Fault {
         Self::new(FaultKind::Deadline, what)
     }
 
+    /// That something of the caller's took longer than it may.
+    pub fn overdue(doing: &str, limit: Duration) -> Self {
+        Self::deadline(doing, limit, "is the broker overloaded?")
+    }
+
     /// What `error` means when it ended `doing`, for example "consuming from queue `x`".
     pub(super) fn from_lapin(doing: &str, error: lapin::Error) -> Self {
         let Some((code, words)) = broker_words(&error) else {

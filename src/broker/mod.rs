@@ -33,5 +33,6 @@ pub use fault::{Fault, FaultKind, PublishFault};
 pub use lease::Lease;
 pub use message::{Header, Message};
 pub use park::{NotParked, Origin};
-pub use publisher::{Confirmation, Publisher};
+pub use publisher::{Confirmation, Publisher, confirmed_in_order};
 pub use session::Session;
+pub use topology::{CHANGES_KEY, Purpose};

@@ -208,6 +208,23 @@ impl Confirmation {
     }
 }
 
+/// Takes the broker's answers in the order of publication, and hands over what each of them makes true. Ends when there
+/// will be no more.
+///
+/// # Errors
+///
+/// The first message that is not known to be safe.
+pub async fn confirmed_in_order<T>(
+    mut on_their_way: mpsc::Receiver<(Confirmation, T)>,
+    mut confirmed: impl FnMut(T),
+) -> Result<(), PublishFault> {
+    while let Some((confirmation, what)) = on_their_way.recv().await {
+        confirmation.wait().await?;
+        confirmed(what);
+    }
+    Ok(())
+}
+
 /// One message that the broker has answered, or never will.
 struct Settled {
     outcome: lapin::Result<lapin::Confirmation>,

@@ -14,10 +14,10 @@ use super::lease::Lease;
 use super::message::Message;
 use super::publisher::{Limits, Publisher};
 use super::subscribe::subscribe;
-use super::topology;
+use super::topology::{self, Purpose};
 
 /// Publishers that are there from the beginning; more are opened when they are asked for.
-const PUBLISHERS: usize = 3;
+const PUBLISHERS: usize = 5;
 /// How long the trial of a reply is waited for.
 const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -33,6 +33,8 @@ pub struct Session {
     /// Opened before the first message: a broker that is short of memory blocks a connection at its first message, and
     /// opens no channel on it from then on.
     publishers: Mutex<Vec<Publisher>>,
+    /// The lease, where it was to be had at the opening and nobody has asked for it yet: for the same reason.
+    lease: Mutex<Option<Lease>>,
 }
 
 impl Session {
@@ -43,6 +45,16 @@ impl Session {
     ///
     /// [`Fault::is_permanent`] tells whether trying again can help.
     pub async fn open(config: &Config, connection_name: &str) -> Result<Self, Fault> {
+        Self::open_to(Purpose::Serve, false, config, connection_name).await
+    }
+
+    /// With `contending`, tries for the lease before the first message.
+    async fn open_to(
+        purpose: Purpose,
+        contending: bool,
+        config: &Config,
+        connection_name: &str,
+    ) -> Result<Self, Fault> {
         config.validate()?;
         let uri = config.uri()?;
         let limit = config.connect_timeout();
@@ -51,7 +63,7 @@ impl Session {
             let name = format!("{connection_name}/consume");
             let consuming = Link::open(&uri, &name, &health, limit).await?;
             let channel = consuming.channel().await?;
-            topology::declare(&channel, config).await?;
+            topology::declare(&channel, config, purpose).await?;
             let name = format!("{connection_name}/publish");
             let publishing = Link::open(&uri, &name, &health, limit).await?;
             let session = Self {
@@ -61,10 +73,15 @@ impl Session {
                 names: config.names()?,
                 limits: Limits::of(config),
                 publishers: Mutex::default(),
+                lease: Mutex::default(),
             };
             let mut publishers = Vec::with_capacity(PUBLISHERS);
             for _ in 0..PUBLISHERS {
                 publishers.push(session.new_publisher().await?);
+            }
+            if contending {
+                let lease = session.try_for_lease().await?;
+                *session.lease.lock().unwrap_or_else(PoisonError::into_inner) = lease;
             }
             if let Some(publisher) = publishers.first() {
                 session.try_to_reply(publisher).await?;
@@ -90,16 +107,21 @@ impl Session {
         }
     }
 
-    /// [`Session::open`], again and again with the waits of `reconnect_*`, until it works, a fault is permanent,
+    /// Opens a session for a purpose, again and again with the waits of `reconnect_*`, until it works, a fault is permanent,
     /// or `reconnect_give_up_s` has passed. Each failed try is logged. To end it early, drop the future.
     ///
     /// # Errors
     ///
     /// The last fault.
-    pub async fn open_with_retry(config: &Config, connection_name: &str) -> Result<Self, Fault> {
+    pub async fn open_with_retry(
+        purpose: Purpose,
+        config: &Config,
+        connection_name: &str,
+    ) -> Result<Self, Fault> {
         let mut backoff = config.backoff();
         loop {
-            let fault = match Self::open(config, connection_name).await {
+            let fault = match Self::open_to(purpose, purpose == Purpose::Serve, config, connection_name).await
+            {
                 Ok(session) => return Ok(session),
                 Err(fault) if fault.is_permanent() => return Err(fault),
                 Err(fault) => fault,
@@ -121,13 +143,22 @@ impl Session {
         &self.names
     }
 
-    /// Takes the lease of the namespace; none while another connection has it.
+    /// Takes the lease of the namespace; none while another connection has it. The connection that publishes holds it, so
+    /// that the broker takes nothing more from us once another can have it.
     ///
     /// # Errors
     ///
     /// The broker does not answer in time, or we may not make the queue.
     pub async fn lease(&self) -> Result<Option<Lease>, Fault> {
-        Lease::take(&self.consuming, &self.health, self.limits, &self.names.lease()).await
+        let ready = self.lease.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match ready {
+            Some(lease) => Ok(Some(lease)),
+            None => self.try_for_lease().await,
+        }
+    }
+
+    async fn try_for_lease(&self) -> Result<Option<Lease>, Fault> {
+        Lease::take(&self.publishing, &self.health, self.limits, &self.names.lease()).await
     }
 
     /// Consumes from `queue` with at most `prefetch` deliveries unsettled. `tag` names the consumer at the

@@ -18,21 +18,43 @@ const QUESTIONS_MAX_LENGTH: i64 = 10_000;
 /// How often a message may be delivered that is only looked at, or whose reader crashed with it.
 const UNCOUNTED_DELIVERIES: i64 = 1_000_000;
 
+/// The routing key of what the instance that serves tells those that follow.
+pub const CHANGES_KEY: &str = "changes";
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve the namespace: everything in it.
+    Serve,
+    /// To answer questions. There is no place for commands then, so that whoever sends one is told at once, instead of
+    /// waiting for an instance that takes none.
+    Answer,
+}
+
+impl Purpose {
+    fn needs(self, names: &Names, queue: &str) -> bool {
+        self == Self::Serve || queue == names.dead() || queue == names.questions()
+    }
+}
+
 struct QueueSpec {
     name: String,
-    /// The exchange that it is bound to with `#`.
+    /// The exchange that it is bound to.
     exchange: String,
+    /// What it takes from there.
+    binding: &'static str,
     arguments: FieldTable,
 }
 
 /// Declares everything, in an order in which nothing can be lost. Declaring what is there already checks it.
-pub(super) async fn declare(channel: &Channel, config: &Config) -> Result<(), Fault> {
+pub(super) async fn declare(channel: &Channel, config: &Config, purpose: Purpose) -> Result<(), Fault> {
     let names = config.names()?;
     let limit = config.connect_timeout();
     for (name, kind) in exchanges(&names) {
         exchange(channel, &name, kind, limit).await?;
     }
-    for spec in queues(&names, config).into_iter().chain(changes(&names, config)) {
+    let all = queues(&names, config).into_iter().chain(changes(&names, config));
+    for spec in all.filter(|spec| purpose.needs(&names, &spec.name)) {
         queue(channel, &spec, limit).await?;
     }
     Ok(())
@@ -54,6 +76,7 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 3] {
         QueueSpec {
             name: names.dead(),
             exchange: names.dead(),
+            binding: "#",
             // When it is full the oldest letter goes: were new ones refused instead, they would pile up in
             // the queue of commands, which keeps each until it is taken, and commands would come to a halt.
             arguments: arguments([
@@ -67,6 +90,7 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 3] {
         QueueSpec {
             name: names.commands(),
             exchange: names.commands(),
+            binding: "#",
             // At-least-once dead-lettering needs reject-publish, which is also what a client wants: a
             // refusal rather than a silent loss.
             arguments: arguments([
@@ -82,6 +106,7 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 3] {
         QueueSpec {
             name: names.questions(),
             exchange: names.questions(),
+            binding: "#",
             // Questions need not survive the broker: who asks has a deadline and asks again.
             arguments: arguments([
                 ("x-queue-type", text("classic")),
@@ -99,17 +124,26 @@ fn changes(names: &Names, config: &Config) -> Vec<QueueSpec> {
     let spec = |name: String, arguments: FieldTable| QueueSpec {
         name,
         exchange: names.events(),
+        binding: "#",
         arguments,
     };
     match config.change_log {
-        ChangeLog::Stream => vec![spec(
-            names.changes(),
-            arguments([
+        ChangeLog::Stream => {
+            let stream = arguments([
                 ("x-queue-type", text("stream")),
                 ("x-max-age", text(&config.changes_max_age)),
                 ("x-max-length-bytes", most),
-            ]),
-        )],
+            ]);
+            vec![
+                spec(names.changes(), stream.clone()),
+                QueueSpec {
+                    name: names.replica(),
+                    exchange: names.control(),
+                    binding: CHANGES_KEY,
+                    arguments: stream,
+                },
+            ]
+        }
         ChangeLog::Queues => {
             let queue = |reader: &String| {
                 let arguments = arguments([
@@ -158,7 +192,7 @@ async fn queue(channel: &Channel, spec: &QueueSpec, limit: Duration) -> Result<(
     let bound = channel.queue_bind(
         called,
         short("an exchange's name", &spec.exchange)?,
-        "#".into(),
+        spec.binding.into(),
         QueueBindOptions::default(),
         FieldTable::default(),
     );

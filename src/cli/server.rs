@@ -9,6 +9,7 @@ use super::output::Output;
 use super::settings::prefer_command_line;
 use crate::app;
 use crate::config::Config;
+use crate::domain::Role;
 use crate::telemetry;
 
 /// Runs an instance until it is told to stop.
@@ -16,9 +17,11 @@ use crate::telemetry;
 /// # Errors
 /// The instance could not start, or had to stop.
 pub fn run(args: &ServerArgs, global: &Global) -> Result<Exit, Failure> {
-    if !args.primary {
-        return Err(Failure::usage("this version runs primaries only").hint("add --primary"));
-    }
+    let role = if args.primary {
+        Role::Primary
+    } else {
+        Role::Secondary
+    };
     let file = global.config.as_deref();
     let mut config = match file {
         Some(file) => load(file)?,
@@ -27,7 +30,7 @@ pub fn run(args: &ServerArgs, global: &Global) -> Result<Exit, Failure> {
     prefer_command_line(&mut config.broker, global);
     config.check().map_err(|fault| Failure::usage(chain(&fault)))?;
     telemetry::install(&config.telemetry).map_err(|fault| Failure::usage(chain(&fault)))?;
-    app::run(&config).map_err(|fault| Failure::new(exit_of(&fault), chain(&fault)))?;
+    app::run(&config, role).map_err(|fault| Failure::new(exit_of(&fault), chain(&fault)))?;
     Ok(Exit::Ok)
 }
 
@@ -55,9 +58,11 @@ fn exit_of(fault: &app::Fault) -> Exit {
     match fault {
         fault if fault.is_permanent() => Exit::Usage,
         app::Fault::Broker(_) => Exit::Unavailable,
-        app::Fault::Start(_) | app::Fault::Engine(_) | app::Fault::FailAt(_) | app::Fault::Process(_) => {
-            Exit::Internal
-        }
+        app::Fault::Start(_)
+        | app::Fault::Engine(_)
+        | app::Fault::Replica(_)
+        | app::Fault::FailAt(_)
+        | app::Fault::Process(_) => Exit::Internal,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{api, broker, domain, engine, search, store, telemetry, wire};
+use crate::{api, broker, domain, engine, replica, search, store, telemetry, wire};
 
 /// All settings of a server.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -29,6 +29,8 @@ pub struct Config {
     pub api: api::Config,
     /// Snapshots by the clock.
     pub snapshots: engine::SnapshotConfig,
+    /// Other instances.
+    pub replication: replica::Config,
     /// Logs.
     pub telemetry: telemetry::Config,
 }

@@ -13,6 +13,7 @@ mod id;
 mod limits;
 mod membership;
 mod offer;
+mod parcel;
 mod patch;
 mod problem;
 mod question;
@@ -35,11 +36,12 @@ pub use id::{EntityKey, EntityType, ID_CHARS_MAX, Id, IdError, Timestamp};
 pub use limits::{Limits, NAME_BYTES_MAX, check, escape};
 pub use membership::Membership;
 pub use offer::{Offer, PIECE_BYTES, Piece};
+pub use parcel::Parcel;
 pub use patch::{AttributesPatch, DocumentPatch, EnvironmentPatch, ResourcePatch, TagsPatch};
 pub use problem::{MISTAKES_MAX, Mistake, Problem, ProblemKind};
 pub use question::{
     Answer, Bookmark, Dangling, Direction, Edge, Findings, Hit, Inquiry, Natures, Node, Pong, Position,
-    Question, Subgraph,
+    Question, Role, Subgraph,
 };
 pub use receipt::{Outcome, Receipt};
 pub use sync::{Cursor, Filter, SyncRequest, Verdict};

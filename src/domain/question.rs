@@ -239,13 +239,32 @@ pub struct Dangling {
     pub total: usize,
 }
 
+/// What an instance is to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It serves: it takes commands.
+    Primary,
+    /// It follows one that serves.
+    Secondary,
+}
+
+impl Role {
+    /// The role as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Secondary => "secondary",
+        }
+    }
+}
+
 /// Who is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pong {
     /// The name of the instance.
     pub instance: String,
-    /// `primary` or `secondary`.
-    pub role: &'static str,
+    /// Whether it serves.
+    pub role: Role,
     /// The version of the program.
     pub version: &'static str,
     /// The identity of the cluster.

@@ -100,6 +100,11 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    /// From now on removals happen at `now`.
+    pub fn at(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// Takes one decided event as true.
     ///
     /// # Errors

@@ -77,15 +77,42 @@ pub(super) struct Staging<'a> {
     pub(super) rules: Rules,
     pub(super) now: Timestamp,
     pub(super) position: Position,
-    /// Changes at or below this sequence are confirmed by the broker.
+    /// Changes at or below this sequence are confirmed by the broker as events.
     pub(super) published: u64,
+    /// Changes at or below this sequence are confirmed by the broker for other instances.
+    pub(super) shipped: u64,
     pub(super) changes_max: u64,
 }
 
 /// What changes in the store, gathered while deciding and written after.
-struct Gathered {
+pub(super) struct Gathered {
     entities: Vec<(EntityKey, Entity)>,
     memberships: Vec<(Id, Id, bool)>,
+}
+
+impl Gathered {
+    pub(super) fn of(overlay: &Overlay<'_>) -> Self {
+        Self {
+            entities: overlay
+                .touched()
+                .map(|(key, entity)| (key.clone(), entity.clone()))
+                .collect(),
+            memberships: overlay
+                .memberships()
+                .map(|(e, r, linked)| (e.clone(), r.clone(), linked))
+                .collect(),
+        }
+    }
+
+    pub(super) fn write(&self, disk: &mut store::Transaction<'_>) -> Result<(), store::Fault> {
+        for (key, entity) in &self.entities {
+            disk.put_entity(key, entity)?;
+        }
+        for (environment, resource, linked) in &self.memberships {
+            disk.set_member(environment, resource, *linked)?;
+        }
+        Ok(())
+    }
 }
 
 impl Staging<'_> {
@@ -107,12 +134,7 @@ impl Staging<'_> {
             let view = Committed { disk, model: &model };
             self.decide(&view, disk, commands, &mut staged)?
         };
-        for (key, entity) in &gathered.entities {
-            disk.put_entity(key, entity)?;
-        }
-        for (environment, resource, linked) in &gathered.memberships {
-            disk.set_member(environment, resource, *linked)?;
-        }
+        gathered.write(disk)?;
         for change in &staged.changes {
             disk.append_change(change)?;
         }
@@ -123,6 +145,7 @@ impl Staging<'_> {
             ..self.position
         })?;
         disk.set_published(self.published)?;
+        disk.set_shipped(self.shipped)?;
         self.forget_changes(disk, sequence, staged.changes.len())?;
         Ok(staged)
     }
@@ -148,16 +171,7 @@ impl Staging<'_> {
             };
             staged.receipts.push(receipt);
         }
-        Ok(Gathered {
-            entities: overlay
-                .touched()
-                .map(|(key, entity)| (key.clone(), entity.clone()))
-                .collect(),
-            memberships: overlay
-                .memberships()
-                .map(|(e, r, linked)| (e.clone(), r.clone(), linked))
-                .collect(),
-        })
+        Ok(Gathered::of(&overlay))
     }
 
     /// Decides one command that is new, and takes what comes of it as true for those after it.
@@ -280,7 +294,8 @@ impl Staging<'_> {
         sequence: u64,
         new: usize,
     ) -> Result<(), Fault> {
-        let below = sequence.saturating_sub(self.changes_max).min(self.published);
+        let confirmed = self.published.min(self.shipped);
+        let below = sequence.saturating_sub(self.changes_max).min(confirmed);
         Ok(disk.forget_changes(below, new * 2 + 100)?)
     }
 

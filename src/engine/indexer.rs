@@ -53,16 +53,12 @@ impl IndexJob {
         let mut findings: HashMap<EntityKey, Finding> = HashMap::new();
         let mut position = model.position;
         for Change {
-            epoch,
             sequence,
             event: Event { key, fact, .. },
             ..
         } in changes
         {
-            position = Position {
-                epoch: *epoch,
-                sequence: *sequence,
-            };
+            position.sequence = *sequence;
             match fact {
                 Fact::Created { after } | Fact::Updated { after, .. } | Fact::Restored { after } => {
                     let finding = Finding::Document(Arc::clone(after), model.found_by(key));

@@ -7,6 +7,7 @@
 mod as_of;
 mod batch;
 mod fail_at;
+mod follow;
 mod inbox;
 mod indexer;
 mod ladder;
@@ -32,9 +33,10 @@ use crate::{search, store};
 
 pub use as_of::AsOf;
 pub use fail_at::{FailAt, Point, UnknownPoint};
+pub use follow::Unfollowable;
 pub use model::Model;
 pub use reads::{Reads, Totals};
-pub use recover::{Setup, read_only, start};
+pub use recover::{Setup, is_new, read_only, start};
 pub use schedule::{Schedule, SnapshotConfig};
 pub use shelf::Shelf;
 
@@ -130,10 +132,20 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 enum Job {
     /// Decide this, and answer there.
     Decide(Box<Envelope>, oneshot::Sender<Receipt>),
+    /// Take in what another instance has committed.
+    Follow(Parcels),
+    /// Begin this epoch.
+    Enter(u64, oneshot::Sender<Position>),
     /// Some time has passed: write down what waits, forget what is too old.
     Tick,
     /// Finish what is waiting, and stop.
     Drain,
+}
+
+/// Parcels that are taken in together, and where the position after them is told.
+struct Parcels {
+    bodies: Vec<Vec<u8>>,
+    answer: oneshot::Sender<Result<Position, Unfollowable>>,
 }
 
 /// The way to a running engine. Clones lead to the same one.
@@ -142,7 +154,8 @@ pub struct Engine {
     jobs: mpsc::Sender<Job>,
     reads: Arc<Reads>,
     shelf: Arc<Shelf>,
-    published: Arc<Published>,
+    published: Arc<Mark>,
+    shipped: Arc<Mark>,
     threads: watch::Receiver<Threads>,
 }
 
@@ -153,13 +166,13 @@ struct Threads {
     fault: Option<Arc<Fault>>,
 }
 
-/// How far the broker has confirmed the change log.
-struct Published {
+/// How far the broker has confirmed the change log: one as events, one for other instances.
+struct Mark {
     sequence: AtomicU64,
     announce: watch::Sender<u64>,
 }
 
-impl Published {
+impl Mark {
     fn new(sequence: u64) -> Self {
         Self {
             sequence: AtomicU64::new(sequence),
@@ -169,6 +182,15 @@ impl Published {
 
     fn get(&self) -> u64 {
         self.sequence.load(Ordering::Acquire)
+    }
+
+    fn raise(&self, sequence: u64) {
+        self.sequence.fetch_max(sequence, Ordering::AcqRel);
+        self.announce.send_if_modified(|known| {
+            let later = sequence > *known;
+            *known = sequence.max(*known);
+            later
+        });
     }
 }
 
@@ -232,17 +254,47 @@ impl Engine {
 
     /// Takes down that the broker has confirmed every event up to this sequence.
     pub fn confirm(&self, sequence: u64) {
-        self.published.sequence.fetch_max(sequence, Ordering::AcqRel);
-        self.published.announce.send_if_modified(|known| {
-            let later = sequence > *known;
-            *known = sequence.max(*known);
-            later
-        });
+        self.published.raise(sequence);
     }
 
     /// Follows the sequence up to which the broker has confirmed every event.
     pub fn published(&self) -> watch::Receiver<u64> {
         self.published.announce.subscribe()
+    }
+
+    /// Takes down that the broker has every change up to this sequence for other instances.
+    pub fn confirm_shipped(&self, sequence: u64) {
+        self.shipped.raise(sequence);
+    }
+
+    /// Follows the sequence up to which the broker has every change for other instances.
+    pub fn shipped(&self) -> watch::Receiver<u64> {
+        self.shipped.announce.subscribe()
+    }
+
+    /// Takes in parcels that another instance packed, all or none; gives the position after them. Those that are held
+    /// already change nothing.
+    ///
+    /// # Errors
+    /// [`Stopped`] where the engine takes nothing any more; within, [`Unfollowable`] where they do not go on from here.
+    pub async fn follow(&self, bodies: Vec<Vec<u8>>) -> Result<Result<Position, Unfollowable>, Stopped> {
+        let (answer, followed) = oneshot::channel();
+        let job = Job::Follow(Parcels { bodies, answer });
+        self.jobs.send(job).await.map_err(|_| Stopped)?;
+        followed.await.map_err(|_| Stopped)
+    }
+
+    /// Begins an epoch, if it has not begun; gives the position once it is on disk.
+    ///
+    /// # Errors
+    /// [`Stopped`] where the engine takes nothing any more.
+    pub async fn enter(&self, epoch: u64) -> Result<Position, Stopped> {
+        let (answer, entered) = oneshot::channel();
+        self.jobs
+            .send(Job::Enter(epoch, answer))
+            .await
+            .map_err(|_| Stopped)?;
+        entered.await.map_err(|_| Stopped)
     }
 }
 

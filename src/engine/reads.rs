@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use super::model::{Model, read_model};
 use super::{AsOf, Fault};
 use crate::domain::{
-    Answer, Bookmark, Change, EntityKey, Findings, Id, Inquiry, Position, Problem, ProblemKind, Question,
-    Timestamp,
+    Answer, Bookmark, Change, EntityKey, Findings, Id, Inquiry, Parcel, Position, Problem, ProblemKind,
+    Question, Timestamp,
 };
 use crate::search::{self, Index, SearchError};
 use crate::store::Store;
@@ -19,6 +19,7 @@ use crate::store::archive::{Manifest, Stamp};
 /// Answers questions while the engine writes.
 pub struct Reads {
     pub(super) cluster: String,
+    pub(super) instance: String,
     pub(super) model: Arc<RwLock<Model>>,
     pub(super) index: Index,
     pub(super) search: search::Config,
@@ -48,6 +49,11 @@ impl Reads {
         &self.cluster
     }
 
+    /// The name of this copy of the register, which no other has, however often it is started.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// Follows the position that graph questions are answered as of.
     pub fn committed(&self) -> watch::Receiver<Position> {
         self.committed.clone()
@@ -75,6 +81,24 @@ impl Reads {
     /// [`Fault`] where the store cannot be read.
     pub fn changes(&self, from: u64, most: usize) -> Result<Vec<Change>, Fault> {
         Ok(self.store.snapshot()?.changes(from, most)?)
+    }
+
+    /// The changes from one sequence to another for another instance, as many as `bytes_max` allows; `None` where the
+    /// first of them is not there, or no more.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn parcel(&self, first: u64, until: u64, bytes_max: usize) -> Result<Option<Parcel>, Fault> {
+        Ok(self.store.snapshot()?.parcel(first, until, bytes_max)?)
+    }
+
+    /// The link of the chain of changes at a sequence, as 64 hex digits; `None` where it is not kept. Two registers with
+    /// the same link there have the same history up to there.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn link(&self, sequence: u64) -> Result<Option<String>, Fault> {
+        Ok(self.store.snapshot()?.link(sequence)?)
     }
 
     /// Where the register is, with the proof of a whole copy.

@@ -15,7 +15,7 @@ use super::model::Model;
 use super::reads::Reads;
 use super::shelf::Shelf;
 use super::writer::Writer;
-use super::{Clock, Config, Engine, FailAt, Fault, Point, Published, Threads};
+use super::{Clock, Config, Engine, FailAt, Fault, Mark, Point, Threads};
 use crate::domain::{Limits, Position, Timestamp};
 use crate::search::{self, Index};
 use crate::store::{self, INDEX_FOLDER, Snapshot, Store};
@@ -35,10 +35,17 @@ pub struct Setup {
     pub limits: Limits,
     /// The name of a new cluster, in case that the data directory is new.
     pub new_cluster: String,
+    /// The name of this copy of the register, in case that it has none yet; no other copy may have it.
+    pub new_instance: String,
     /// What tells the time.
     pub clock: Clock,
     /// Where a test lets it end.
     pub fail_at: FailAt,
+}
+
+/// Whether there is no register in the data directory yet.
+pub fn is_new(config: &store::Config) -> bool {
+    !Store::is_there(config)
 }
 
 /// Opens the data directory and starts the engine on it.
@@ -52,10 +59,14 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         search: search_config,
         limits,
         new_cluster,
+        new_instance,
         clock,
         fail_at,
     } = setup;
     let store = Arc::new(Store::open(&store_config, &new_cluster)?);
+    let instance = store
+        .transact::<_, Fault>(|disk| Ok(disk.name_instance(&new_instance)?))?
+        .into_inner();
     let snapshot = store.snapshot()?;
     let identity = snapshot.identity()?;
     let model = Model::load(&snapshot)?;
@@ -80,10 +91,12 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         "register loaded"
     );
     let model = Arc::new(RwLock::new(model));
-    let published = Arc::new(Published::new(identity.published));
+    let published = Arc::new(Mark::new(identity.published));
+    let shipped = Arc::new(Mark::new(identity.shipped));
     let committed = watch::Sender::new(identity.position);
     let reads = Arc::new(Reads {
-        cluster: identity.cluster,
+        cluster: identity.cluster.clone(),
+        instance,
         model: Arc::clone(&model),
         index,
         search: search_config,
@@ -104,8 +117,10 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         clock,
         fail_at,
         position: identity.position,
+        cluster: identity.cluster,
         published: Arc::clone(&published),
-        published_on_disk: identity.published,
+        shipped: Arc::clone(&shipped),
+        marks_on_disk: (identity.published, identity.shipped),
         committed,
         index: index_sender,
         next_sweep: Timestamp::default(),
@@ -116,6 +131,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         reads,
         shelf: Arc::new(shelf),
         published,
+        shipped,
         threads,
     })
 }
@@ -137,6 +153,7 @@ pub fn read_only(config: &store::Config) -> Result<Reads, Fault> {
     indexer.writer.finish()?;
     Ok(Reads {
         cluster: snapshot.identity()?.cluster,
+        instance: String::new(),
         model: Arc::new(RwLock::new(model)),
         index,
         search: search_config,

@@ -9,7 +9,7 @@ use super::batch::Staging;
 use super::inbox::Inbox;
 use super::indexer::IndexJob;
 use super::model::Model;
-use super::{Clock, Config, FailAt, Fault, Job, Point, Published};
+use super::{Clock, Config, FailAt, Fault, Job, Mark, Parcels, Point};
 use crate::domain::{Change, Command, Envelope, Limits, Position, Receipt, Timestamp};
 use crate::store::Store;
 
@@ -26,9 +26,11 @@ pub(super) struct Writer {
     pub(super) clock: Clock,
     pub(super) fail_at: FailAt,
     pub(super) position: Position,
-    pub(super) published: Arc<Published>,
-    /// What the store knows of `published`.
-    pub(super) published_on_disk: u64,
+    pub(super) cluster: String,
+    pub(super) published: Arc<Mark>,
+    pub(super) shipped: Arc<Mark>,
+    /// What the store knows of `published` and `shipped`.
+    pub(super) marks_on_disk: (u64, u64),
     pub(super) committed: watch::Sender<Position>,
     pub(super) index: SyncSender<IndexJob>,
     /// When tombstones are looked through again.
@@ -40,7 +42,9 @@ pub(super) struct Writer {
 struct Waiting {
     commands: Vec<Envelope>,
     answers: Vec<oneshot::Sender<Receipt>>,
+    parcels: Vec<Parcels>,
     weight: usize,
+    enter: Option<(u64, oneshot::Sender<Position>)>,
     ticked: bool,
     draining: bool,
 }
@@ -56,6 +60,8 @@ impl Waiting {
                 self.commands.push(*envelope);
                 self.answers.push(answer);
             }
+            Job::Follow(parcels) => self.parcels.push(parcels),
+            Job::Enter(epoch, answer) => self.enter = Some((epoch, answer)),
             Job::Tick => self.ticked = true,
             Job::Drain => self.draining = true,
         }
@@ -85,6 +91,13 @@ impl Writer {
                 jobs.close();
             }
             let ticked = waiting.ticked;
+            for Parcels { bodies, answer } in std::mem::take(&mut waiting.parcels) {
+                let followed = self.follow(&bodies)?;
+                let _ = answer.send(followed);
+            }
+            if let Some((epoch, answer)) = waiting.enter.take() {
+                let _ = answer.send(self.enter(epoch)?);
+            }
             if !waiting.commands.is_empty() {
                 self.commit(waiting)?;
             }
@@ -93,7 +106,7 @@ impl Writer {
             }
         }
         self.fail_at.pass(Point::Finished);
-        self.write_published()
+        self.write_marks()
     }
 
     fn commit(&mut self, waiting: Waiting) -> Result<(), Fault> {
@@ -105,9 +118,10 @@ impl Writer {
             now: (self.clock)(),
             position: self.position,
             published: self.published.get(),
+            shipped: self.shipped.get(),
             changes_max: self.config.changes_max,
         };
-        let published = staging.published;
+        let marks = (staging.published, staging.shipped);
         let staged = self
             .store
             .transact(|disk| {
@@ -117,7 +131,7 @@ impl Writer {
             })?
             .into_inner();
         self.fail_at.pass(Point::Committed);
-        self.published_on_disk = published;
+        self.marks_on_disk = marks;
         for mark in staged.marks {
             self.inbox.add(mark);
         }
@@ -132,26 +146,34 @@ impl Writer {
     }
 
     /// Takes committed changes into memory, hands them to the index, and says that they are there.
-    fn apply(&mut self, changes: &[Change]) -> Result<(), Fault> {
+    pub(super) fn apply(&mut self, changes: &[Change]) -> Result<(), Fault> {
         let Some(last) = changes.last() else { return Ok(()) };
+        // What is shipped again after a promotion is of the epoch in which it happened.
+        let position = Position {
+            epoch: last.epoch.max(self.position.epoch),
+            sequence: last.sequence,
+        };
         let job = {
             let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
             for change in changes {
                 model.apply(change)?;
             }
+            model.position = position;
             IndexJob::of(changes, &model)
         };
-        self.position = Position {
-            epoch: last.epoch,
-            sequence: last.sequence,
-        };
+        self.arrive(position, job)
+    }
+
+    /// Says that a position is on disk and in memory, the index first.
+    pub(super) fn arrive(&mut self, position: Position, job: IndexJob) -> Result<(), Fault> {
+        self.position = position;
         self.index.send(job).map_err(|_| Fault::Gone("index"))?;
-        self.committed.send_replace(self.position);
+        self.committed.send_replace(position);
         Ok(())
     }
 
     fn tick(&mut self) -> Result<(), Fault> {
-        self.write_published()?;
+        self.write_marks()?;
         let now = (self.clock)();
         if now < self.next_sweep {
             return Ok(());
@@ -169,12 +191,14 @@ impl Writer {
     }
 
     /// Writes down how far the broker has confirmed, so that less is published again after a crash.
-    fn write_published(&mut self) -> Result<(), Fault> {
-        let published = self.published.get();
-        if published != self.published_on_disk {
-            self.store
-                .transact::<_, Fault>(|disk| Ok(disk.set_published(published)?))?;
-            self.published_on_disk = published;
+    fn write_marks(&mut self) -> Result<(), Fault> {
+        let (published, shipped) = (self.published.get(), self.shipped.get());
+        if (published, shipped) != self.marks_on_disk {
+            self.store.transact::<_, Fault>(|disk| {
+                disk.set_published(published)?;
+                Ok(disk.set_shipped(shipped)?)
+            })?;
+            self.marks_on_disk = (published, shipped);
         }
         Ok(())
     }

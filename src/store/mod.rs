@@ -5,6 +5,8 @@
 //! [`Committed`], and only a committed thing is applied, published or answered.
 
 pub mod archive;
+mod chain;
+mod parcel;
 mod record;
 mod snapshot;
 mod tables;
@@ -19,6 +21,7 @@ use serde::Deserialize;
 
 use crate::domain::Position;
 
+pub use parcel::Unpacked;
 pub use record::RecordFault;
 pub use snapshot::{ReceiptMark, Snapshot};
 pub use transaction::{Answered, Transaction};
@@ -148,6 +151,8 @@ pub struct Identity {
     pub position: Position,
     /// The sequence of the last event that the broker has confirmed, as far as it was written down.
     pub published: u64,
+    /// The sequence of the last event that other instances can have, as far as it was written down.
+    pub shipped: u64,
 }
 
 impl Store {
@@ -164,6 +169,11 @@ impl Store {
             make_file(config, &file, new_cluster)?;
         }
         Self::over(open_database(config, &file)?, directory, new_cluster)
+    }
+
+    /// Whether the data directory holds a register.
+    pub fn is_there(config: &Config) -> bool {
+        config.directory.join(FILE).exists()
     }
 
     /// Takes a database as ours, once its format is one that we know.
@@ -183,13 +193,16 @@ impl Store {
             Err(error) => return Err(error.into()),
         };
         let is_empty = reading.list_tables()?.next().is_none();
+        let is_whole = Snapshot::open(&reading).is_ok();
         drop(reading);
         match format {
             Some(found) if found > FORMAT => Err(Fault::NewerFormat {
                 directory: directory.to_owned(),
                 found,
             }),
-            Some(_) => Ok(()),
+            Some(_) if is_whole => Ok(()),
+            // An older program wrote it, which knew fewer tables. To open them for writing makes them.
+            Some(_) => self.transact(|_| Ok(())).map(Committed::into_inner),
             None if is_empty => {
                 let made = self.transact(|transaction| transaction.initialise(FORMAT, new_cluster));
                 made.map(Committed::into_inner)

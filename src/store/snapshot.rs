@@ -6,8 +6,8 @@ use redb::{ReadTransaction, TableError};
 
 use super::record::{self, v1};
 use super::tables::{
-    CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY, RECEIPTS,
-    SEQUENCE_KEY, TEXTS, entity_key, members_of, read_member_key,
+    CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY, RECEIPTS,
+    SEQUENCE_KEY, SHIPPED_KEY, TEXTS, entity_key, members_of, read_member_key,
 };
 use super::{Fault, Identity, RecordFault};
 use crate::domain::{Change, EntityKey, Id, Live, Position, Timestamp};
@@ -20,8 +20,9 @@ pub struct Snapshot {
     texts: Table<&'static str, &'static str>,
     live: Table<&'static [u8], &'static [u8]>,
     members: Table<&'static [u8], ()>,
-    changes: Table<u64, &'static [u8]>,
-    receipts: Table<u64, &'static [u8]>,
+    pub(super) changes: Table<u64, &'static [u8]>,
+    pub(super) chain: Table<u64, [u8; 32]>,
+    pub(super) receipts: Table<u64, &'static [u8]>,
 }
 
 /// What the inbox remembers of a receipt.
@@ -52,6 +53,7 @@ impl Snapshot {
             live: reading.open_table(LIVE)?,
             members: reading.open_table(MEMBERS)?,
             changes: reading.open_table(CHANGES)?,
+            chain: reading.open_table(CHAIN)?,
             receipts: reading.open_table(RECEIPTS)?,
         })
     }
@@ -75,6 +77,7 @@ impl Snapshot {
             cluster,
             position,
             published: number(PUBLISHED_KEY)?,
+            shipped: number(SHIPPED_KEY)?,
         })
     }
 

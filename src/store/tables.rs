@@ -21,6 +21,9 @@ pub(super) const TOMBSTONES: TableDefinition<&[u8], &[u8]> = TableDefinition::ne
 pub(super) const MEMBERS: TableDefinition<&[u8], ()> = TableDefinition::new("members");
 /// Sequence → the event: the change log, and the outbox.
 pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
+/// Sequence → the hash of the event's record and of the hash before it, so that two logs that agree in one hash agree in
+/// all that led to it.
+pub(super) const CHAIN: TableDefinition<u64, [u8; 32]> = TableDefinition::new("chain");
 /// Number → how a command ended: the inbox.
 pub(super) const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts");
 
@@ -28,7 +31,9 @@ pub(super) const FORMAT_KEY: &str = "format";
 pub(super) const EPOCH_KEY: &str = "epoch";
 pub(super) const SEQUENCE_KEY: &str = "sequence";
 pub(super) const PUBLISHED_KEY: &str = "published";
+pub(super) const SHIPPED_KEY: &str = "shipped";
 pub(super) const CLUSTER_KEY: &str = "cluster";
+pub(super) const INSTANCE_KEY: &str = "instance";
 
 /// One byte for the type, then the id.
 pub(super) fn entity_key(key: &EntityKey) -> Vec<u8> {

@@ -4,10 +4,10 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::record::{self, v1};
 use super::tables::{
-    CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY, RECEIPTS,
-    SEQUENCE_KEY, TEXTS, TOMBSTONES, entity_key, member_key,
+    CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY,
+    RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, TEXTS, TOMBSTONES, entity_key, member_key,
 };
-use super::{Fault, RecordFault};
+use super::{Fault, RecordFault, chain};
 use crate::domain::{Change, Entity, EntityKey, Id, Live, Position, Receipt, Timestamp, Tombstone};
 
 /// A write transaction in progress; it becomes true when [`super::Store::transact`] commits it.
@@ -18,6 +18,7 @@ pub struct Transaction<'t> {
     tombstones: Table<'t, &'static [u8], &'static [u8]>,
     members: Table<'t, &'static [u8], ()>,
     changes: Table<'t, u64, &'static [u8]>,
+    chain: Table<'t, u64, [u8; 32]>,
     receipts: Table<'t, u64, &'static [u8]>,
 }
 
@@ -51,6 +52,7 @@ impl<'t> Transaction<'t> {
             tombstones: writing.open_table(TOMBSTONES)?,
             members: writing.open_table(MEMBERS)?,
             changes: writing.open_table(CHANGES)?,
+            chain: writing.open_table(CHAIN)?,
             receipts: writing.open_table(RECEIPTS)?,
         })
     }
@@ -60,6 +62,18 @@ impl<'t> Transaction<'t> {
         self.numbers.insert(EPOCH_KEY, 1)?;
         self.texts.insert(CLUSTER_KEY, cluster)?;
         Ok(())
+    }
+
+    /// The name of this copy of the register, which no other has: the one that was given first.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be read or written.
+    pub fn name_instance(&mut self, new: &str) -> Result<String, Fault> {
+        if let Some(known) = self.texts.get(INSTANCE_KEY)? {
+            return Ok(known.value().to_owned());
+        }
+        self.texts.insert(INSTANCE_KEY, new)?;
+        Ok(new.to_owned())
     }
 
     /// What is known of an entity.
@@ -129,8 +143,26 @@ impl<'t> Transaction<'t> {
     /// [`Fault`] where the record or the file cannot be written.
     pub fn append_change(&mut self, change: &Change) -> Result<(), Fault> {
         let bytes = record::encode(&v1::Change::from(change)).map_err(named("change", change.sequence))?;
-        self.changes.insert(change.sequence, bytes.as_slice())?;
+        self.append_record(change.sequence, &bytes)
+    }
+
+    /// Adds the record of an event as another instance wrote it, byte for byte, and its link of the chain.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub(super) fn append_record(&mut self, sequence: u64, bytes: &[u8]) -> Result<(), Fault> {
+        let link = chain::link(self.chain_tip()?, bytes);
+        self.changes.insert(sequence, bytes)?;
+        self.chain.insert(sequence, link)?;
         Ok(())
+    }
+
+    /// The hash of the last event and of all before it; zeros before the first.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be read.
+    pub fn chain_tip(&self) -> Result<[u8; 32], Fault> {
+        Ok(self.chain.last()?.map_or([0; 32], |(_, link)| link.value()))
     }
 
     /// Writes down the position after this batch.
@@ -152,6 +184,15 @@ impl<'t> Transaction<'t> {
         Ok(())
     }
 
+    /// Writes down how much of the change log other instances can have.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn set_shipped(&mut self, sequence: u64) -> Result<(), Fault> {
+        self.numbers.insert(SHIPPED_KEY, sequence)?;
+        Ok(())
+    }
+
     /// Keeps the receipt of a command under a number of its own.
     ///
     /// # Errors
@@ -170,7 +211,11 @@ impl<'t> Transaction<'t> {
         } = answered;
         let record = record::receipt(message_id, fingerprint, actor, time, receipt);
         let bytes = record::encode(&record).map_err(named("receipt", number))?;
-        self.receipts.insert(number, bytes.as_slice())?;
+        self.append_receipt_record(number, &bytes)
+    }
+
+    pub(super) fn append_receipt_record(&mut self, number: u64, bytes: &[u8]) -> Result<(), Fault> {
+        self.receipts.insert(number, bytes)?;
         Ok(())
     }
 
@@ -222,6 +267,18 @@ impl<'t> Transaction<'t> {
                 break;
             }
             self.changes.pop_first()?;
+        }
+        // The link before the oldest change stays: with it that change can be proved.
+        let oldest = self
+            .changes
+            .first()?
+            .map_or(below, |(sequence, _)| sequence.value());
+        while self
+            .chain
+            .first()?
+            .is_some_and(|(sequence, _)| sequence.value() + 1 < oldest)
+        {
+            self.chain.pop_first()?;
         }
         Ok(())
     }

@@ -129,6 +129,12 @@ fn channels() -> Value {
                 }
             }
         },
+        "control": exchange(
+            "domesday.control",
+            "What instances tell each other. Parcels of the change log, which only the store reads, go the same way with                 the routing key changes, and stay in the stream domesday.replica with the heartbeats.",
+            &names(Group::Instance),
+            None,
+        ),
         "replies": {
             "address": null,
             "description": "The queue that the property reply_to of the request names; amq.rabbitmq.reply-to will do \
@@ -238,7 +244,7 @@ fn message(entry: &Entry) -> Value {
     let headers = match entry.group {
         Group::Command | Group::Question => Some("#/components/schemas/requestHeaders"),
         Group::Event => Some("#/components/schemas/eventHeaders"),
-        Group::Reply | Group::Sync | Group::Document => None,
+        Group::Reply | Group::Sync | Group::Instance | Group::Document => None,
     };
     if let (Some(headers), Some(fields)) = (headers, message.as_object_mut()) {
         fields.insert("headers".to_owned(), reference(headers));

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::schema::{args_optional, batch, event, message, problem, request, titled, updated};
 use super::shape::{
-    AnswerBody, BookmarkBody, CommandBody, CyclesArgs, CyclesBody, DanglingArgs, DanglingBody,
-    EnvironmentDocument, EnvironmentPatchDocument, EventBody, HitsBody, LinkArgs, LinksBody, OfferBody,
-    PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody, QuestionBody, QuestionProblemBody,
-    ReachArgs, RemoveArgs, ReplyBody, ResourceDocument, ResourcePatchDocument, RestoreArgs, SearchArgs,
-    SnapshotBeginArgs, SnapshotChunkArgs, StateBody, SubgraphBody, SyncArgs, SyncBeginBody, SyncEndBody,
-    TransactionEventBody,
+    AnswerBody, BookmarkBody, ChangesGetBody, CommandBody, CyclesArgs, CyclesBody, DanglingArgs,
+    DanglingBody, EnvironmentDocument, EnvironmentPatchDocument, EventBody, HeartbeatBody, HitsBody,
+    LinkArgs, LinksBody, OfferBody, PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody,
+    QuestionBody, QuestionProblemBody, ReachArgs, RemoveArgs, ReplyBody, ResourceDocument,
+    ResourcePatchDocument, RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs, StateBody,
+    SubgraphBody, SyncArgs, SyncBeginBody, SyncEndBody, TransactionEventBody,
 };
 
 /// What a message is for.
@@ -25,18 +25,21 @@ pub enum Group {
     Event,
     /// It is part of a copy of the register.
     Sync,
+    /// Instances tell each other with it.
+    Instance,
     /// No message, but part of some.
     Document,
 }
 
 impl Group {
     /// Every group, in the order in which they are listed.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Command,
         Self::Question,
         Self::Reply,
         Self::Event,
         Self::Sync,
+        Self::Instance,
         Self::Document,
     ];
 
@@ -48,6 +51,7 @@ impl Group {
             Self::Reply => "Replies, answers and problems",
             Self::Event => "Events",
             Self::Sync => "Sync",
+            Self::Instance => "Between instances",
             Self::Document => "Documents in them",
         }
     }
@@ -395,6 +399,18 @@ pub const ENTRIES: &[Entry] = &[
         "sync.end",
         "A sync is complete.",
         message::<SyncEndBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "changes.get",
+        "Which changes an instance that follows lacks.",
+        request::<ChangesGetBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "heartbeat",
+        "Where the instance that serves is.",
+        message::<HeartbeatBody>,
     ),
     Entry::new(
         Group::Document,

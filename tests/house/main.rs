@@ -33,6 +33,7 @@ const ROOMS: &[Room] = &[
     (1, "telemetry", &[]),
     (2, "engine", &["domain", "store", "search"]),
     (3, "api", &["domain", "wire", "broker", "engine"]),
+    (3, "replica", &["domain", "wire", "broker", "engine"]),
     (
         4,
         "config",
@@ -45,9 +46,14 @@ const ROOMS: &[Room] = &[
             "telemetry",
             "engine",
             "api",
+            "replica",
         ],
     ),
-    (5, "app", &["domain", "broker", "engine", "api", "config"]),
+    (
+        5,
+        "app",
+        &["domain", "broker", "engine", "api", "replica", "config"],
+    ),
     (
         6,
         "cli",
@@ -98,6 +104,7 @@ const FOREIGN: &[Foreign] = &[
             "telemetry",
             "engine",
             "api",
+            "replica",
             "config",
             "cli",
         ],
@@ -117,16 +124,17 @@ const FOREIGN: &[Foreign] = &[
             "telemetry",
             "engine",
             "api",
+            "replica",
             "config",
             "app",
             "cli",
         ],
     ),
-    ("tokio", &["broker", "engine", "api", "app", "cli"]),
+    ("tokio", &["broker", "engine", "api", "replica", "app", "cli"]),
     ("toml", &["config", "cli"]),
-    ("tracing", &["broker", "engine", "api", "app"]),
+    ("tracing", &["broker", "engine", "api", "replica", "app"]),
     ("tracing-subscriber", &["telemetry"]),
-    ("uuid", &["broker", "api", "app", "cli"]),
+    ("uuid", &["broker", "api", "replica", "app", "cli"]),
 ];
 
 /// All that the domain may name of `serde_json`: the vocabulary of free JSON, and no way to read or write it.

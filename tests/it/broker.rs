@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use domesday::broker::{Config, FaultKind, Header, PublishFault, Session, StreamOffset};
+use domesday::broker::{Config, FaultKind, Header, PublishFault, Purpose, Session, StreamOffset};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 
@@ -115,7 +115,7 @@ async fn broker_refuses_a_queue_of_another_type_for_good() {
     }
     // A permanent fault is not tried again.
     let config = broker.config();
-    let retried = tokio::time::timeout(SOON, Session::open_with_retry(&config, "test"));
+    let retried = tokio::time::timeout(SOON, Session::open_with_retry(Purpose::Serve, &config, "test"));
     assert!(retried.await.expect("at once").is_err());
 }
 
@@ -166,7 +166,7 @@ async fn broker_gives_up_on_a_host_that_is_silent() {
     let fault = Session::open(&config, "test").await.expect_err("silence");
     assert_eq!(fault.kind(), FaultKind::Deadline, "{fault}");
     assert!(began.elapsed() < Duration::from_secs(3));
-    let retried = tokio::time::timeout(SOON, Session::open_with_retry(&config, "test"));
+    let retried = tokio::time::timeout(SOON, Session::open_with_retry(Purpose::Serve, &config, "test"));
     assert!(retried.await.expect("every retry has an end").is_err());
 }
 

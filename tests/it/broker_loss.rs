@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domesday::broker::{Config, FaultKind, PublishFault, Session, StreamOffset};
+use domesday::broker::{Config, FaultKind, PublishFault, Purpose, Session, StreamOffset};
 
 use crate::harness::broker::{TestBroker, eventually};
 use crate::harness::session::{SOON, message, next, open};
@@ -97,10 +97,13 @@ async fn a_private_broker_comes_back_and_nothing_confirmed_is_lost() {
     let mut confirmed = Vec::new();
     let mut n = 0_u32;
     for round in 0..3_u32 {
-        let session = tokio::time::timeout(Duration::from_mins(1), Session::open_with_retry(&config, "test"))
-            .await
-            .expect("in time")
-            .expect("a session");
+        let session = tokio::time::timeout(
+            Duration::from_mins(1),
+            Session::open_with_retry(Purpose::Serve, &config, "test"),
+        )
+        .await
+        .expect("in time")
+        .expect("a session");
         let publisher = session.publisher().await.unwrap();
         let names = session.names().clone();
         let commands = names.commands();
@@ -156,7 +159,7 @@ async fn a_private_broker_comes_back_and_nothing_confirmed_is_lost() {
             .expect("in time");
         let reopening = tokio::spawn({
             let config = config.clone();
-            async move { Session::open_with_retry(&config, "early").await }
+            async move { Session::open_with_retry(Purpose::Serve, &config, "early").await }
         });
         // Let it fail a few times before the broker is back.
         tokio::time::sleep(Duration::from_millis(700)).await;

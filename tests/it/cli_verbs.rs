@@ -352,7 +352,6 @@ async fn a_command_line_or_a_configuration_that_cannot_be_used_ends_with_64() {
         &["remove", "resource", "-no-id"],
         &["graph", "dependents", "a", "--depth", "0"],
         &["ping", "--timeout", "5"],
-        &["server"],
         &["server", "--primary", "--config", "/nowhere/at/all.toml"],
     ] {
         let ran = run(arguments, "").await.expect(64);

@@ -35,6 +35,7 @@ mod mirror;
 mod problems;
 mod refused_questions;
 mod search;
+mod secondary;
 mod snapshot_problems;
 mod snapshots;
 mod standing_by;

@@ -336,6 +336,7 @@ impl Stage {
             search: domesday::search::Config::default(),
             limits: self.limits,
             new_cluster: "test".to_owned(),
+            new_instance: "test".to_owned(),
             clock: Arc::new(move || clock.read()),
             fail_at: engine::FailAt::default(),
         });

@@ -55,6 +55,9 @@ pub struct RestoreArgs {
     /// Replace the register that is there; its data file is kept beside
     #[arg(long)]
     pub replace: bool,
+    /// Make a copy that follows the instance which serves, for a secondary: the epoch stays
+    #[arg(long)]
+    pub secondary: bool,
 }
 
 /// Of `open`.

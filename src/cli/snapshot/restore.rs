@@ -20,12 +20,17 @@ pub fn restore(args: &RestoreArgs, output: &mut Output) -> Result<Exit, Failure>
     };
     let order = Order {
         replace: args.replace,
-        raise_epoch: true,
+        raise_epoch: !args.secondary,
     };
     let installed = install(&archive, &config, order).map_err(|fault| failure(&fault))?;
     let data = args.data.display();
+    let epoch = if args.secondary {
+        "of epoch"
+    } else {
+        "which is now of epoch"
+    };
     output.print(&format!(
-        "{data}: {} entities as of sequence {}, which is now of epoch {}\n",
+        "{data}: {} entities as of sequence {}, {epoch} {}\n",
         archive.manifest().records("live"),
         installed.position.sequence,
         installed.position.epoch,
@@ -33,9 +38,14 @@ pub fn restore(args: &RestoreArgs, output: &mut Output) -> Result<Exit, Failure>
     if let Some(kept) = installed.kept {
         output.tell(&format!("the data file that was there is {} now", kept.display()));
     }
-    output.tell(&format!(
-        "next: start `domesday server --primary` with store.directory = \"{data}\". Its readers begin anew, by \
-         themselves; what happened after the snapshot is to be said again."
-    ));
+    let next = if args.secondary {
+        format!("start `domesday server` with store.directory = \"{data}\"; it follows from there.")
+    } else {
+        format!(
+            "start `domesday server --primary` with store.directory = \"{data}\". Its readers begin anew, by \
+             themselves; what happened after the snapshot is to be said again."
+        )
+    };
+    output.tell(&format!("next: {next}"));
     Ok(Exit::Ok)
 }

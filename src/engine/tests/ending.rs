@@ -124,20 +124,23 @@ fn the_change_log_keeps_what_the_broker_has_not_confirmed() {
     many("a");
     assert_eq!(first(&running), 1);
     running.engine.confirm(7);
+    many("a2");
+    assert_eq!(first(&running), 1, "other instances cannot have it yet");
+    running.engine.confirm_shipped(40);
     many("b");
     assert_eq!(first(&running), 7);
-    running.engine.confirm(20);
+    running.engine.confirm(30);
     running.engine.confirm(3);
     many("c");
-    assert_eq!(first(&running), 20);
-    running.engine.confirm(30);
-    many("d");
     assert_eq!(first(&running), 30);
-    running.engine.confirm(40);
+    running.engine.confirm(50);
+    many("d");
+    assert_eq!(first(&running), 40);
+    running.engine.confirm_shipped(50);
     running.submit("m-last", &put("last")).unwrap();
     let kept = running.engine.reads().changes(0, 100).unwrap();
     // The five of the setting, and the one that they came after.
-    assert_eq!(kept.first().map(|change| change.sequence), Some(36));
+    assert_eq!(kept.first().map(|change| change.sequence), Some(46));
     assert_eq!(kept.len(), 6);
     running.drain();
 }

@@ -1,6 +1,7 @@
 //! The engine as a whole, in a directory of its own: how it ends, and what it is when it begins again.
 
 mod ending;
+mod following;
 mod recovery;
 
 use std::path::Path;
@@ -11,7 +12,10 @@ use tokio::runtime::Runtime;
 
 use super::{Config, Engine, FailAt, Setup, Stopped, start};
 use crate::domain::tests::tight_rules;
-use crate::domain::{Envelope, Findings, Hit, Inquiry, Question, Receipt, Step, Timestamp};
+use crate::domain::{
+    Command, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Question, Receipt, Resource, Step, Tags,
+    Timestamp,
+};
 use crate::{search, store};
 
 /// How long a test waits for what should come at once.
@@ -34,6 +38,7 @@ impl Running {
             search: search::Config::default(),
             limits: tight_rules().limits,
             new_cluster: "test".to_owned(),
+            new_instance: "test".to_owned(),
             clock: Arc::new(|| Timestamp(1_767_225_600_000_000)),
             fail_at: FailAt::default(),
         };
@@ -62,6 +67,26 @@ impl Running {
             let receipt = self.engine.submit(envelope).await?;
             receipt.await.map_err(|_| Stopped)
         })
+    }
+
+    /// Puts a resource of kind `vm`.
+    fn put(&self, message_id: &str, id: &str) {
+        let resource = Resource {
+            id: Id::parse(id).unwrap(),
+            kind: "vm".to_owned(),
+            name: String::new(),
+            description: String::new(),
+            tags: Tags::default(),
+            attributes: serde_json::Map::default(),
+            status_endpoints: Vec::new(),
+            dependencies: Vec::new(),
+        };
+        let command = Command::Put {
+            document: Box::new(Document::Resource(resource)),
+            members: None,
+        };
+        let expect = Expect::Anything;
+        self.submit(message_id, &Step { command, expect }).unwrap();
     }
 
     /// Every hit, once the index has come as far as the register.

@@ -29,12 +29,65 @@ enum Act {
 
 /// Everything that can be asked of an engine.
 #[derive(Debug, PartialEq)]
-struct Whole {
-    live: Vec<Live>,
-    members: Vec<(Id, Id)>,
-    changes: Vec<Change>,
+pub(super) struct Whole {
+    pub(super) live: Vec<Live>,
+    pub(super) members: Vec<(Id, Id)>,
+    pub(super) changes: Vec<Change>,
     totals: Totals,
-    found: Vec<Vec<EntityKey>>,
+    pub(super) found: Vec<Vec<EntityKey>>,
+}
+
+impl Whole {
+    /// Asks everything, and stops the engine.
+    pub(super) fn of(running: Running, data: &Path) -> Self {
+        let queries = [
+            "kind:vm",
+            "kind:pod",
+            "x",
+            "y",
+            "environment:a",
+            "environment:b",
+            "environment:c",
+            "environment:d",
+        ];
+        let keys = |hits: Vec<Hit>| {
+            let mut keys: Vec<EntityKey> = hits.into_iter().map(|hit| hit.key).collect();
+            keys.sort_unstable();
+            keys
+        };
+        let found = queries.map(|query| keys(running.search(query))).into();
+        let totals = running.engine.reads().totals();
+        running.drain();
+        let config = store::Config {
+            directory: data.to_owned(),
+            ..store::Config::default()
+        };
+        let store = Store::open(&config, "test").unwrap();
+        let snapshot = store.snapshot().unwrap();
+        let mut members = Vec::new();
+        snapshot
+            .each_member(|environment, resource| members.push((environment, resource)))
+            .unwrap();
+        for (environment, query) in ["a", "b", "c", "d"].iter().zip(4..) {
+            let inside = members.iter().filter(|(home, _)| home.as_str() == *environment);
+            let found: &Vec<Vec<EntityKey>> = &found;
+            let resources = found[query]
+                .iter()
+                .filter(|key| **key == EntityKey::resource(key.id.clone()));
+            assert!(
+                resources
+                    .map(|key| &key.id)
+                    .eq(inside.map(|(_, resource)| resource))
+            );
+        }
+        Whole {
+            live: snapshot.all_live().unwrap().map(|live| live.unwrap()).collect(),
+            members,
+            changes: snapshot.changes(0, usize::MAX).unwrap(),
+            totals,
+            found,
+        }
+    }
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -118,53 +171,7 @@ fn play(acts: &[Act], restarts: bool) -> Whole {
             Act::Restart { .. } => {}
         }
     }
-    let queries = [
-        "kind:vm",
-        "kind:pod",
-        "x",
-        "y",
-        "environment:a",
-        "environment:b",
-        "environment:c",
-        "environment:d",
-    ];
-    let keys = |hits: Vec<Hit>| {
-        let mut keys: Vec<EntityKey> = hits.into_iter().map(|hit| hit.key).collect();
-        keys.sort_unstable();
-        keys
-    };
-    let found = queries.map(|query| keys(running.search(query))).into();
-    let totals = running.engine.reads().totals();
-    running.drain();
-    let config = store::Config {
-        directory: data,
-        ..store::Config::default()
-    };
-    let store = Store::open(&config, "test").unwrap();
-    let snapshot = store.snapshot().unwrap();
-    let mut members = Vec::new();
-    snapshot
-        .each_member(|environment, resource| members.push((environment, resource)))
-        .unwrap();
-    for (environment, query) in ["a", "b", "c", "d"].iter().zip(4..) {
-        let inside = members.iter().filter(|(home, _)| home.as_str() == *environment);
-        let found: &Vec<Vec<EntityKey>> = &found;
-        let resources = found[query]
-            .iter()
-            .filter(|key| **key == EntityKey::resource(key.id.clone()));
-        assert!(
-            resources
-                .map(|key| &key.id)
-                .eq(inside.map(|(_, resource)| resource))
-        );
-    }
-    Whole {
-        live: snapshot.all_live().unwrap().map(|live| live.unwrap()).collect(),
-        members,
-        changes: snapshot.changes(0, usize::MAX).unwrap(),
-        totals,
-        found,
-    }
+    Whole::of(running, &data)
 }
 
 proptest! {
@@ -182,28 +189,12 @@ fn an_index_that_is_ahead_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let (data, backup) = (directory.path().join("data"), directory.path().join("backup"));
     let config = Config::default();
-    let put = |running: &Running, n: u64, id: &str| {
-        let mut runner = proptest::test_runner::TestRunner::deterministic();
-        let tree = strategies::near_resource().new_tree(&mut runner).unwrap();
-        let mut resource = proptest::strategy::ValueTree::current(&tree);
-        (resource.id, resource.kind) = (Id::parse(id).unwrap(), "vm".to_owned());
-        resource.dependencies.clear();
-        resource.tags.clear();
-        let command = crate::domain::Command::Put {
-            document: Box::new(crate::domain::Document::Resource(resource)),
-            members: None,
-        };
-        let expect = crate::domain::Expect::Anything;
-        running
-            .submit(&format!("m-{n}"), &Step { command, expect })
-            .unwrap();
-    };
     let running = Running::start(&data, &config);
-    put(&running, 1, "before");
+    running.put("m-1", "before");
     running.drain();
     fs::copy(data.join("domesday.redb"), &backup).unwrap();
     let running = Running::start(&data, &config);
-    put(&running, 2, "after");
+    running.put("m-2", "after");
     assert_eq!(running.search("kind:vm").len(), 2);
     running.drain();
     fs::copy(&backup, data.join("domesday.redb")).unwrap();

@@ -14,7 +14,9 @@ use super::reader::Archive;
 use super::rows::TABLES;
 use super::writer::sync_folder_of;
 use crate::domain::{Digest, Position};
-use crate::store::tables::{EPOCH_KEY, NUMBERS, PUBLISHED_KEY, SEQUENCE_KEY};
+use crate::store::tables::{
+    EPOCH_KEY, INSTANCE_KEY, NUMBERS, PUBLISHED_KEY, SEQUENCE_KEY, SHIPPED_KEY, TEXTS,
+};
 use crate::store::{Config, FILE, Fault, INDEX_FOLDER, Snapshot, open_database};
 
 /// The new data file in the making. A crash leaves it behind, and the next installation makes it anew.
@@ -213,18 +215,18 @@ fn take_over(
 ) -> Result<Position, ArchiveFault> {
     let manifest = archive.manifest();
     let mut position = manifest.header().position;
-    if !order.raise_epoch {
-        return Ok(position);
-    }
-    position.epoch = position.epoch.max(old_epoch).saturating_add(1);
     let mut writing = database.begin_write()?;
     writing.set_two_phase_commit(true);
     writing.set_quick_repair(true);
-    {
+    // It is another copy of the register than the one that it was taken from.
+    writing.open_table(TEXTS)?.remove(INSTANCE_KEY)?;
+    if order.raise_epoch {
+        position.epoch = position.epoch.max(old_epoch).saturating_add(1);
         let mut numbers = writing.open_table(NUMBERS)?;
         let sequence = numbers.get(SEQUENCE_KEY)?.map_or(0, |number| number.value());
         numbers.insert(EPOCH_KEY, position.epoch)?;
         numbers.insert(PUBLISHED_KEY, sequence)?;
+        numbers.insert(SHIPPED_KEY, sequence)?;
     }
     writing.commit()?;
     Ok(position)

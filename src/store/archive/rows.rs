@@ -3,16 +3,17 @@
 use redb::{Key, ReadTransaction, ReadableTable, TableDefinition, TableHandle, Value, WriteTransaction};
 
 use super::ArchiveFault;
-use crate::store::tables::{CHANGES, LIVE, MEMBERS, NUMBERS, RECEIPTS, TEXTS, TOMBSTONES};
+use crate::store::tables::{CHAIN, CHANGES, LIVE, MEMBERS, NUMBERS, RECEIPTS, TEXTS, TOMBSTONES};
 
 /// Every table of the data file, in the order in which archives hold them. A new table is one more name here.
-pub(super) const TABLES: [&dyn Rows; 7] = [
+pub(super) const TABLES: [&dyn Rows; 8] = [
     &NUMBERS,
     &TEXTS,
     &LIVE,
     &TOMBSTONES,
     &MEMBERS,
     &CHANGES,
+    &CHAIN,
     &RECEIPTS,
 ];
 
@@ -40,6 +41,12 @@ trait Column: Value + 'static {
 }
 
 impl Column for u64 {
+    fn fits(bytes: &[u8]) -> bool {
+        bytes.len() == size_of::<Self>()
+    }
+}
+
+impl Column for [u8; 32] {
     fn fits(bytes: &[u8]) -> bool {
         bytes.len() == size_of::<Self>()
     }

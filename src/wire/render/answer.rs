@@ -231,7 +231,7 @@ impl From<&Pong> for PongBody {
         } = pong;
         Self {
             instance: instance.clone(),
-            role: (*role).to_owned(),
+            role: role.as_str().to_owned(),
             version: (*version).to_owned(),
             lag: *lag,
             environments: *environments,

@@ -527,7 +527,7 @@ fn every_answer_is_in_its_schema() {
     );
     let pong = Pong {
         instance: "i".to_owned(),
-        role: "primary",
+        role: crate::domain::Role::Primary,
         version: "0.1.0",
         cluster: "c".to_owned(),
         lag: 1,

@@ -7,6 +7,7 @@ mod answer;
 mod command;
 mod document;
 mod event;
+mod instance;
 mod question;
 mod reply;
 mod snapshot;
@@ -26,6 +27,7 @@ pub use document::{
     ResourceDocument, ResourcePatchDocument, StatusEndpointDocument, StatusExpectDocument, TargetDocument,
 };
 pub use event::{BookmarkBody, EventBody, LinksBody, TransactionBody, TransactionEventBody, TransactionRef};
+pub use instance::{ChangesGetBody, HeartbeatBody};
 pub use question::{
     CyclesArgs, DanglingArgs, PathArgs, PingArgs, PositionBody, QuestionBody, ReachArgs, SearchArgs,
 };

@@ -18,6 +18,7 @@ pub(crate) struct TestServer {
     folder: TempDir,
     child: Option<Child>,
     config: domesday::broker::Config,
+    role: &'static [&'static str],
 }
 
 impl TestServer {
@@ -40,14 +41,19 @@ impl TestServer {
             .tempdir()
             .expect("a folder for the server");
         let config = broker.config();
+        let name = if settings.contains("instance.name") {
+            ""
+        } else {
+            "instance.name = 'test'"
+        };
         let text = format!(
-            "instance.name = 'test'\n\
-             broker.url = '{}'\n\
+            "broker.url = '{}'\n\
              broker.namespace = '{}'\n\
              broker.heartbeat_s = 5\n\
              broker.reconnect_initial_ms = 50\n\
              broker.reconnect_max_ms = 500\n\
              store.directory = '{}'\n\
+             {name}\n\
              {settings}\n",
             config.url,
             config.namespace,
@@ -58,7 +64,31 @@ impl TestServer {
             folder,
             child: None,
             config,
+            role: &["--primary"],
         }
+    }
+
+    /// The same, of a secondary of the instance on `source`.
+    pub(crate) fn prepare_secondary(broker: &TestBroker, source: &TestBroker, settings: &str) -> Self {
+        let source = source.config();
+        let settings = format!(
+            "replication.source.url = '{}'\nreplication.source.namespace = '{}'\n{settings}",
+            source.url, source.namespace
+        );
+        let mut server = Self::prepare(broker, &settings);
+        server.role = &[];
+        server
+    }
+
+    /// Gives the server another broker and namespace, for its next start.
+    pub(crate) fn move_to(&mut self, broker: &TestBroker) {
+        let config = broker.config();
+        let text = read(Path::new(&self.config_file()));
+        let text = text
+            .replace(&self.config.url, &config.url)
+            .replace(&self.config.namespace, &config.namespace);
+        std::fs::write(self.config_file(), text).expect("written");
+        self.config = config;
     }
 
     /// Starts the process, and does not wait for it.
@@ -80,7 +110,9 @@ impl TestServer {
             .open(self.folder.path().join("log"))
             .expect("a log");
         let child = binary()
-            .args(["server", "--primary", "--config", &self.config_file()])
+            .arg("server")
+            .args(self.role)
+            .args(["--config", &self.config_file()])
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("the log again"))

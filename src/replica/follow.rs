@@ -1,0 +1,367 @@
+//! Following: an instance that does not serve takes in what the one that serves has shipped.
+//!
+//! It reads the stream from a little before the last change that it has. What it has it passes over; where something is
+//! missing it asks the instance that serves, and where that is silent it reads the stream from its beginning. At each
+//! heartbeat that is of its own sequence it compares digests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::letter::{CHANGES_GET, HEARTBEAT, Heartbeat, Letter};
+use super::tail::PREFETCH;
+use super::{Fault, PRIMARY_KEY, Replica};
+use crate::broker::{self, Client, Consumer, Delivery, FaultKind, Message, StreamOffset};
+use crate::domain::{Parcel, Position, Timestamp};
+use crate::engine::Unfollowable;
+use crate::wire::shape::ChangesGetBody;
+use crate::wire::{self, CONTENT_TYPE};
+
+/// How far before its last change an instance begins to read: clocks differ, and the stream is stored in pieces.
+const MARGIN_S: u64 = 60;
+/// How long the instance that serves has for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Parcels, in bytes, that are taken in together, and that wait for the end of their transaction at most.
+const TOGETHER_BYTES: usize = 8 * 1024 * 1024;
+const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// How an instance that follows fares.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Following {
+    /// The last change that it has heard of.
+    pub heard: Position,
+    /// When it last heard anything, by its own clock.
+    pub heard_at: Option<Timestamp>,
+    /// Where its copy was last proved equal.
+    pub proved: Option<Position>,
+    /// The name of the instance that serves.
+    pub primary: String,
+}
+
+/// An instance that follows.
+pub struct Follower {
+    replica: Replica,
+    source: broker::Config,
+    following: watch::Sender<Following>,
+}
+
+/// What was read and is not taken in yet.
+#[derive(Default)]
+struct Basket {
+    parcels: Vec<Parcel>,
+    bytes: usize,
+}
+
+impl Basket {
+    fn add(&mut self, parcel: Parcel) {
+        self.bytes += parcel.body.len();
+        self.parcels.push(parcel);
+    }
+
+    fn is_whole(&self) -> bool {
+        self.parcels.last().is_some_and(|parcel| parcel.complete)
+    }
+}
+
+impl Follower {
+    /// One that reads from the broker of `source`.
+    pub fn new(replica: Replica, source: broker::Config) -> Self {
+        Self {
+            replica,
+            source,
+            following: watch::Sender::default(),
+        }
+    }
+
+    pub(super) const fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    pub(super) const fn source(&self) -> &broker::Config {
+        &self.source
+    }
+
+    /// Watches how it fares.
+    pub fn following(&self) -> watch::Receiver<Following> {
+        self.following.subscribe()
+    }
+
+    /// Follows until something fails. Of a broker that fails it makes nothing: it waits and tries again.
+    ///
+    /// # Errors
+    /// [`Fault`] where following is of no use any more; see [`Fault::is_permanent`].
+    pub async fn run(&self) -> Result<(), Fault> {
+        let mut backoff = self.source.backoff();
+        let mut from = self.since_last().await?;
+        loop {
+            let fault = match self.session(&mut from).await {
+                Ok(()) => {
+                    backoff.reset();
+                    continue;
+                }
+                Err(Fault::Broker(fault)) if !fault.is_permanent() => fault,
+                Err(fault) => return Err(fault),
+            };
+            let Some(wait) = backoff.next() else {
+                return Err(fault.into());
+            };
+            tracing::warn!(
+                fault = &fault as &dyn std::error::Error,
+                wait_ms = wait.as_millis(),
+                "the changes of the instance that serves do not come"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Takes in all that is in the stream now, and ends.
+    ///
+    /// # Errors
+    /// As for [`Follower::run`], and where the broker fails.
+    pub async fn catch_up_to(&self, goal: Position) -> Result<(), Fault> {
+        let mut from = self.since_last().await?;
+        let mut committed = self.replica.engine.committed();
+        loop {
+            tokio::select! {
+                reached = committed.wait_for(|position| position.sequence >= goal.sequence) => {
+                    return reached.map(|_| ()).map_err(|_| crate::engine::Stopped.into());
+                }
+                // It ends where it has to begin further back.
+                ended = self.session(&mut from) => ended?,
+            }
+        }
+    }
+
+    /// One connection. Ends where it is to begin anew at `from`.
+    async fn session(&self, from: &mut StreamOffset) -> Result<(), Fault> {
+        let client = Client::connect(&self.source, &format!("{}/follow", self.replica.instance)).await?;
+        let ended = tokio::select! {
+            ended = self.read(&client, from) => ended,
+            fault = client.broken() => Err(fault.into()),
+        };
+        client.close().await;
+        ended
+    }
+
+    async fn read(&self, client: &Client, from: &mut StreamOffset) -> Result<(), Fault> {
+        self.ask_for_more(client).await?;
+        let queue = self.source.names()?.replica();
+        let mut stream = client.consume_stream(&queue, PREFETCH, *from).await?;
+        let mut basket = Basket::default();
+        while let Some(delivery) = stream.next().await {
+            let heartbeat = self.gather(delivery?, &mut stream, &mut basket).await?;
+            if basket.bytes > WAITING_BYTES_MAX {
+                let first = basket.parcels.first().map_or(0, |parcel| parcel.first);
+                return Err(Fault::Lost {
+                    from: first,
+                    to: first,
+                });
+            }
+            if basket.is_whole() && !self.take_in(client, &mut basket, from).await? {
+                return Ok(());
+            }
+            if let Some(heartbeat) = heartbeat {
+                self.compare(client, &heartbeat).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what has come, up to a heartbeat.
+    async fn gather(
+        &self,
+        first: Delivery,
+        stream: &mut Consumer,
+        basket: &mut Basket,
+    ) -> Result<Option<Box<Heartbeat>>, Fault> {
+        let mut delivery = first;
+        loop {
+            let letter = Letter::read(&delivery.message);
+            delivery.ack().await?;
+            match letter {
+                Some(Letter::Changes(parcel)) if self.is_news(&parcel) => {
+                    self.hear(parcel.epoch, parcel.last, None);
+                    basket.add(parcel);
+                }
+                Some(Letter::Heartbeat(heartbeat)) => return Ok(Some(heartbeat)),
+                _ => {}
+            }
+            if basket.bytes >= TOGETHER_BYTES && basket.is_whole() {
+                return Ok(None);
+            }
+            // Only what is here already: a parcel that is alone is taken in alone.
+            delivery = match tokio::time::timeout(Duration::ZERO, stream.next()).await {
+                Ok(Some(next)) => next?,
+                Ok(None) | Err(_) => return Ok(None),
+            };
+        }
+    }
+
+    /// Whether a parcel has something that is not held. Those of another cluster, and of an instance that was replaced,
+    /// have not: its successor has said what counts.
+    fn is_news(&self, parcel: &Parcel) -> bool {
+        let held = *self.replica.engine.committed().borrow();
+        parcel.cluster == self.replica.engine.reads().cluster()
+            && parcel.epoch >= held.epoch
+            && parcel.last > held.sequence
+    }
+
+    /// Takes the basket in; false where the stream is to be read from `from`.
+    async fn take_in(
+        &self,
+        client: &Client,
+        basket: &mut Basket,
+        from: &mut StreamOffset,
+    ) -> Result<bool, Fault> {
+        let Basket { parcels, .. } = std::mem::take(basket);
+        let first = parcels.first().map_or(0, |parcel| parcel.first);
+        let held = self.replica.engine.committed().borrow().sequence;
+        if first > held + 1 {
+            self.ask_for_more(client).await?;
+            let held = self.replica.engine.committed().borrow().sequence;
+            if first > held + 1 {
+                if *from == StreamOffset::First {
+                    return Err(Fault::Lost {
+                        from: held + 1,
+                        to: first - 1,
+                    });
+                }
+                *from = StreamOffset::First;
+                return Ok(false);
+            }
+        }
+        let bodies = parcels.into_iter().map(|parcel| parcel.body).collect();
+        match self.replica.engine.follow(bodies).await? {
+            // One that was replaced meanwhile: what came of it does not count.
+            Ok(_) | Err(Unfollowable::Replaced { .. }) => Ok(true),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// Asks the instance that serves for all that it has and we have not; nothing where it is silent.
+    async fn ask_for_more(&self, client: &Client) -> Result<(), Fault> {
+        let control = self.source.names()?.control();
+        let mut basket = Basket::default();
+        loop {
+            let held = self.replica.engine.committed().borrow().sequence;
+            let from = basket.parcels.last().map_or(held, |parcel| parcel.last) + 1;
+            let request = Message {
+                kind: Some(CHANGES_GET.to_owned()),
+                body: wire::to_bytes(&ChangesGetBody { from }),
+                content_type: Some(CONTENT_TYPE.to_owned()),
+                expiration: Some(PATIENCE.as_millis().to_string()),
+                ..Message::default()
+            };
+            let answer = match client.request(&control, PRIMARY_KEY, request, PATIENCE).await {
+                Ok(answer) => answer,
+                Err(fault) if fault.kind() == FaultKind::Connection => return Err(fault.into()),
+                // Nobody serves, or whoever does is busy: the stream may have it.
+                Err(_) => return Ok(()),
+            };
+            match Letter::read(&answer) {
+                Some(Letter::Changes(parcel)) if self.is_news(&parcel) && parcel.first <= from => {
+                    self.hear(parcel.epoch, parcel.last, None);
+                    basket.add(parcel);
+                }
+                Some(Letter::Heartbeat(heartbeat)) => {
+                    self.hear(heartbeat.body.epoch, heartbeat.body.sequence, Some(&heartbeat));
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            }
+            if basket.is_whole() {
+                let Basket { parcels, .. } = std::mem::take(&mut basket);
+                let bodies = parcels.into_iter().map(|parcel| parcel.body).collect();
+                self.replica.engine.follow(bodies).await??;
+            }
+        }
+    }
+
+    /// Compares the copy with what a heartbeat says of the original.
+    async fn compare(&self, client: &Client, heartbeat: &Heartbeat) -> Result<(), Fault> {
+        let body = &heartbeat.body;
+        let engine = &self.replica.engine;
+        if body.cluster != engine.reads().cluster() {
+            return Ok(());
+        }
+        let held = *engine.committed().borrow();
+        if body.epoch < held.epoch {
+            return Ok(());
+        }
+        self.hear(body.epoch, body.sequence, Some(heartbeat));
+        if body.sequence > held.sequence {
+            // What came before it in the stream was not all: a parcel was lost, or was of another epoch.
+            return self.ask_for_more(client).await;
+        }
+        self.replica.agrees(body.sequence, &body.link).await?;
+        if body.sequence < held.sequence {
+            return Ok(());
+        }
+        engine.confirm(body.published);
+        let reads = Arc::clone(engine.reads());
+        let ours = tokio::task::spawn_blocking(move || reads.bookmark()).await??;
+        if ours.position.sequence != body.sequence {
+            return Ok(());
+        }
+        let digest = ours.digest.to_string();
+        if digest != body.digest {
+            return Err(Fault::Diverged {
+                sequence: body.sequence,
+                ours: digest,
+                theirs: body.digest.clone(),
+            });
+        }
+        if body.epoch > held.epoch {
+            engine.enter(body.epoch).await?;
+        }
+        self.following
+            .send_modify(|following| following.proved = Some(heartbeat.position()));
+        Ok(())
+    }
+
+    fn hear(&self, epoch: u64, sequence: u64, heartbeat: Option<&Heartbeat>) {
+        let now = (self.replica.clock)();
+        self.following.send_modify(|following| {
+            following.heard = following.heard.max(Position { epoch, sequence });
+            following.heard_at = Some(now);
+            if let Some(heartbeat) = heartbeat {
+                following.primary.clone_from(&heartbeat.body.instance);
+            }
+        });
+    }
+
+    /// Where in the stream the changes begin that we may lack.
+    async fn since_last(&self) -> Result<StreamOffset, Fault> {
+        let held = self.replica.engine.committed().borrow().sequence;
+        let reads = Arc::clone(self.replica.engine.reads());
+        let last = tokio::task::spawn_blocking(move || reads.changes(held, 1))
+            .await??
+            .pop();
+        let seconds = last.and_then(|change| u64::try_from(change.time.0 / 1_000_000).ok());
+        Ok(seconds.map_or(StreamOffset::First, |seconds| {
+            StreamOffset::Timestamp(seconds.saturating_sub(MARGIN_S))
+        }))
+    }
+}
+
+/// Asks the instance that serves who it is; `None` where nobody does.
+///
+/// # Errors
+/// [`Fault::Broker`] where the broker cannot be reached.
+pub(super) async fn who_serves(source: &broker::Config, name: &str) -> Result<Option<Heartbeat>, Fault> {
+    let client = Client::connect(source, name).await?;
+    let request = Message {
+        kind: Some(HEARTBEAT.to_owned()),
+        expiration: Some(PATIENCE.as_millis().to_string()),
+        ..Message::default()
+    };
+    let control = source.names()?.control();
+    let answer = client.request(&control, PRIMARY_KEY, request, PATIENCE).await;
+    client.close().await;
+    match answer.map(|message| Letter::read(&message)) {
+        Ok(Some(Letter::Heartbeat(heartbeat))) => Ok(Some(*heartbeat)),
+        Err(fault) if fault.kind() == FaultKind::Connection => Err(fault.into()),
+        Ok(_) | Err(_) => Ok(None),
+    }
+}

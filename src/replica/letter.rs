@@ -1,0 +1,152 @@
+//! What instances tell each other, as messages.
+
+use crate::broker::{Header, Message};
+use crate::domain::{Parcel, Position};
+use crate::wire;
+use crate::wire::shape::HeartbeatBody;
+
+/// The type of a message that holds a parcel.
+const CHANGES: &str = "changes";
+/// The type of a heartbeat, and of the question for one.
+pub(super) const HEARTBEAT: &str = "heartbeat";
+/// The type of the question for changes.
+pub(super) const CHANGES_GET: &str = "changes.get";
+/// The type of a mark that an instance sets in the stream, to know when it has read all before it.
+const MARK: &str = "mark";
+/// What a parcel is, in terms of MIME.
+const CBOR: &str = "application/cbor";
+
+const CLUSTER: &str = "domesday-cluster";
+const EPOCH: &str = "domesday-epoch";
+const FIRST: &str = "domesday-first";
+const LAST: &str = "domesday-last";
+const COMPLETE: &str = "domesday-complete";
+
+/// A message between instances.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Letter {
+    /// A piece of the change log.
+    Changes(Parcel),
+    /// Where the instance that serves is.
+    Heartbeat(Box<Heartbeat>),
+    /// A mark, with the name that it was given.
+    Mark(String),
+}
+
+/// Where the instance that serves is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Heartbeat {
+    pub(super) body: HeartbeatBody,
+}
+
+impl Heartbeat {
+    pub(super) fn position(&self) -> Position {
+        Position {
+            epoch: self.body.epoch,
+            sequence: self.body.sequence,
+        }
+    }
+
+    pub(super) fn message(&self) -> Message {
+        Message {
+            body: wire::to_bytes(&self.body),
+            kind: Some(HEARTBEAT.to_owned()),
+            content_type: Some(wire::CONTENT_TYPE.to_owned()),
+            persistent: true,
+            ..Message::default()
+        }
+    }
+}
+
+pub(super) fn mark(name: &str) -> Message {
+    Message {
+        kind: Some(MARK.to_owned()),
+        message_id: Some(name.to_owned()),
+        ..Message::default()
+    }
+}
+
+pub(super) fn changes(parcel: Parcel) -> Message {
+    let number = |number: u64| Header::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let headers = [
+        (CLUSTER, Header::Text(parcel.cluster)),
+        (EPOCH, number(parcel.epoch)),
+        (FIRST, number(parcel.first)),
+        (LAST, number(parcel.last)),
+        (COMPLETE, Header::Boolean(parcel.complete)),
+    ];
+    Message {
+        body: parcel.body,
+        kind: Some(CHANGES.to_owned()),
+        content_type: Some(CBOR.to_owned()),
+        persistent: true,
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        ..Message::default()
+    }
+}
+
+impl Letter {
+    /// Reads a message; `None` for one that this version does not know, or that is not what it says.
+    pub(super) fn read(message: &Message) -> Option<Self> {
+        match message.kind.as_deref()? {
+            CHANGES => parcel(message).map(Self::Changes),
+            HEARTBEAT => {
+                let body = wire::from_bytes(&message.body).ok()?;
+                Some(Self::Heartbeat(Box::new(Heartbeat { body })))
+            }
+            MARK => message.message_id.clone().map(Self::Mark),
+            _ => None,
+        }
+    }
+}
+
+fn parcel(message: &Message) -> Option<Parcel> {
+    let number = |name: &str| match message.headers.get(name)? {
+        Header::Integer(number) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    let (Header::Text(cluster), Header::Boolean(complete)) =
+        (message.headers.get(CLUSTER)?, message.headers.get(COMPLETE)?)
+    else {
+        return None;
+    };
+    Some(Parcel {
+        cluster: cluster.clone(),
+        epoch: number(EPOCH)?,
+        first: number(FIRST)?,
+        last: number(LAST)?,
+        complete: *complete,
+        body: message.body.clone(),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Letter, changes};
+    use crate::broker::Message;
+    use crate::domain::Parcel;
+
+    #[test]
+    fn a_parcel_is_read_as_it_was_written_and_nothing_else_is_one() {
+        let parcel = Parcel {
+            cluster: "c".to_owned(),
+            epoch: 2,
+            first: 3,
+            last: 9,
+            complete: true,
+            body: vec![1, 2, 3],
+        };
+        let message = changes(parcel.clone());
+        assert_eq!(Letter::read(&message), Some(Letter::Changes(parcel)));
+        for name in message.headers.keys() {
+            let mut without = message.clone();
+            without.headers.remove(name);
+            assert_eq!(Letter::read(&without), None, "without {name}");
+        }
+        assert_eq!(Letter::read(&Message::default()), None);
+    }
+}
