@@ -206,7 +206,7 @@ impl<'a> Instance<'a> {
                 },
             ..
         } = self.config;
-        let (engine, following) = (self.replica.engine.clone(), follower.following());
+        let (engine, heard) = (self.replica.engine.clone(), follower.heard());
         Api {
             engine: engine.clone(),
             config: self.config.api.clone(),
@@ -215,7 +215,7 @@ impl<'a> Instance<'a> {
             instance: instance.name.clone(),
             role: Role::Primary,
             behind: Arc::new(move || {
-                let heard = following.borrow().heard.sequence;
+                let heard = heard.borrow().sequence;
                 heard.saturating_sub(engine.committed().borrow().sequence)
             }),
             namespace: namespace.clone(),

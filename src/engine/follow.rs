@@ -141,7 +141,7 @@ impl Writer {
     ) -> Result<(), Stop> {
         for parcel in parcels {
             if let Some(first) = parcel.changes.first()
-                && disk.chain_tip()? != parcel.before
+                && disk.chain_tip() != parcel.before
             {
                 let sequence = first.sequence;
                 return Err(Stop::Refused(Unfollowable::Diverged { sequence }));

@@ -64,11 +64,14 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         fail_at,
     } = setup;
     let store = Arc::new(Store::open(&store_config, &new_cluster)?);
-    let instance = store
-        .transact::<_, Fault>(|disk| Ok(disk.name_instance(&new_instance)?))?
-        .into_inner();
     let snapshot = store.snapshot()?;
     let identity = snapshot.identity()?;
+    let instance = if let Some(known) = identity.instance {
+        known
+    } else {
+        store.transact::<_, Fault>(|disk| Ok(disk.name_instance(&new_instance)?))?;
+        new_instance
+    };
     let model = Model::load(&snapshot)?;
     let inbox = load_inbox(&config, &snapshot)?;
     fail_at.pass(Point::Loaded);

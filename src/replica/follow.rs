@@ -13,7 +13,7 @@ use super::letter::{CHANGES_GET, HEARTBEAT, Heartbeat, Letter};
 use super::tail::PREFETCH;
 use super::{Fault, PRIMARY_KEY, Replica};
 use crate::broker::{self, Client, Consumer, Delivery, FaultKind, Message, StreamOffset};
-use crate::domain::{Parcel, Position, Timestamp};
+use crate::domain::{Parcel, Position};
 use crate::engine::Unfollowable;
 use crate::wire::shape::ChangesGetBody;
 use crate::wire::{self, CONTENT_TYPE};
@@ -26,24 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TOGETHER_BYTES: usize = 8 * 1024 * 1024;
 const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-/// How an instance that follows fares.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Following {
-    /// The last change that it has heard of.
-    pub heard: Position,
-    /// When it last heard anything, by its own clock.
-    pub heard_at: Option<Timestamp>,
-    /// Where its copy was last proved equal.
-    pub proved: Option<Position>,
-    /// The name of the instance that serves.
-    pub primary: String,
-}
-
 /// An instance that follows.
 pub struct Follower {
     replica: Replica,
     source: broker::Config,
-    following: watch::Sender<Following>,
+    heard: watch::Sender<Position>,
 }
 
 /// What was read and is not taken in yet.
@@ -55,6 +42,14 @@ struct Basket {
 
 impl Basket {
     fn add(&mut self, parcel: Parcel) {
+        // An instance that was replaced in the middle of a transaction never ends it, and its successor begins it anew.
+        while let Some(last) = self.parcels.last()
+            && last.epoch < parcel.epoch
+            && !last.complete
+        {
+            self.bytes -= last.body.len();
+            self.parcels.pop();
+        }
         self.bytes += parcel.body.len();
         self.parcels.push(parcel);
     }
@@ -70,7 +65,7 @@ impl Follower {
         Self {
             replica,
             source,
-            following: watch::Sender::default(),
+            heard: watch::Sender::default(),
         }
     }
 
@@ -82,9 +77,9 @@ impl Follower {
         &self.source
     }
 
-    /// Watches how it fares.
-    pub fn following(&self) -> watch::Receiver<Following> {
-        self.following.subscribe()
+    /// Watches the last change that it has heard of.
+    pub fn heard(&self) -> watch::Receiver<Position> {
+        self.heard.subscribe()
     }
 
     /// Follows until something fails. Of a broker that fails it makes nothing: it waits and tries again.
@@ -181,7 +176,7 @@ impl Follower {
             delivery.ack().await?;
             match letter {
                 Some(Letter::Changes(parcel)) if self.is_news(&parcel) => {
-                    self.hear(parcel.epoch, parcel.last, None);
+                    self.hear(parcel.epoch, parcel.last);
                     basket.add(parcel);
                 }
                 Some(Letter::Heartbeat(heartbeat)) => return Ok(Some(heartbeat)),
@@ -261,11 +256,11 @@ impl Follower {
             };
             match Letter::read(&answer) {
                 Some(Letter::Changes(parcel)) if self.is_news(&parcel) && parcel.first <= from => {
-                    self.hear(parcel.epoch, parcel.last, None);
+                    self.hear(parcel.epoch, parcel.last);
                     basket.add(parcel);
                 }
                 Some(Letter::Heartbeat(heartbeat)) => {
-                    self.hear(heartbeat.body.epoch, heartbeat.body.sequence, Some(&heartbeat));
+                    self.hear(heartbeat.body.epoch, heartbeat.body.sequence);
                     return Ok(());
                 }
                 _ => return Ok(()),
@@ -289,7 +284,7 @@ impl Follower {
         if body.epoch < held.epoch {
             return Ok(());
         }
-        self.hear(body.epoch, body.sequence, Some(heartbeat));
+        self.hear(body.epoch, body.sequence);
         if body.sequence > held.sequence {
             // What came before it in the stream was not all: a parcel was lost, or was of another epoch.
             return self.ask_for_more(client).await;
@@ -315,20 +310,12 @@ impl Follower {
         if body.epoch > held.epoch {
             engine.enter(body.epoch).await?;
         }
-        self.following
-            .send_modify(|following| following.proved = Some(heartbeat.position()));
         Ok(())
     }
 
-    fn hear(&self, epoch: u64, sequence: u64, heartbeat: Option<&Heartbeat>) {
-        let now = (self.replica.clock)();
-        self.following.send_modify(|following| {
-            following.heard = following.heard.max(Position { epoch, sequence });
-            following.heard_at = Some(now);
-            if let Some(heartbeat) = heartbeat {
-                following.primary.clone_from(&heartbeat.body.instance);
-            }
-        });
+    fn hear(&self, epoch: u64, sequence: u64) {
+        self.heard
+            .send_modify(|heard| *heard = (*heard).max(Position { epoch, sequence }));
     }
 
     /// Where in the stream the changes begin that we may lack.
@@ -363,5 +350,39 @@ pub(super) async fn who_serves(source: &broker::Config, name: &str) -> Result<Op
         Ok(Some(Letter::Heartbeat(heartbeat))) => Ok(Some(*heartbeat)),
         Err(fault) if fault.kind() == FaultKind::Connection => Err(fault.into()),
         Ok(_) | Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Basket;
+    use crate::domain::Parcel;
+
+    fn parcel(epoch: u64, first: u64, last: u64, complete: bool) -> Parcel {
+        Parcel {
+            cluster: String::new(),
+            epoch,
+            first,
+            last,
+            complete,
+            body: vec![0; 10],
+        }
+    }
+
+    #[test]
+    fn half_a_transaction_of_an_instance_that_was_replaced_is_dropped() {
+        let mut basket = Basket::default();
+        basket.add(parcel(1, 1, 3, true));
+        basket.add(parcel(1, 4, 6, false));
+        basket.add(parcel(1, 7, 8, false));
+        assert!(!basket.is_whole());
+        basket.add(parcel(2, 4, 5, true));
+        let places: Vec<(u64, u64)> = basket
+            .parcels
+            .iter()
+            .map(|parcel| (parcel.first, parcel.last))
+            .collect();
+        assert_eq!((places, basket.bytes), (vec![(1, 3), (4, 5)], 20));
+        assert!(basket.is_whole());
     }
 }

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use crate::broker::{self, PublishFault, Session};
 use crate::engine::{self, Clock, Engine, Unfollowable};
 
-pub use follow::{Follower, Following};
+pub use follow::Follower;
 
 /// The routing key of requests to the instance that serves.
 const PRIMARY_KEY: &str = "primary";

@@ -25,14 +25,12 @@ enum Waiting {
 }
 
 impl Follower {
-    /// Waits until this instance may serve the namespace, as long as that takes, and follows meanwhile.
+    /// For an instance that did not get the lease: waits until it may serve the namespace, as long as that takes, and
+    /// follows meanwhile.
     ///
     /// # Errors
     /// [`Fault`] where the session or the engine failed.
     pub async fn stand_by(&self, session: &Session) -> Result<Lease, Fault> {
-        if let Some(lease) = session.lease().await? {
-            return Ok(lease);
-        }
         let ours = self.replica().engine.reads().cluster().to_owned();
         let mut told = None;
         let mut followed = Box::pin(self.run());

@@ -93,7 +93,8 @@ impl Tail {
 
     fn said(letter: Letter) -> Option<Self> {
         match letter {
-            Letter::Changes(parcel) => Some(Self {
+            // What has no end yet was promised to nobody, and may never have one.
+            Letter::Changes(parcel) if parcel.complete => Some(Self {
                 cluster: parcel.cluster,
                 position: Position {
                     epoch: parcel.epoch,
@@ -108,7 +109,7 @@ impl Tail {
                 cluster: heartbeat.body.cluster,
                 writer: Some(heartbeat.body.writer),
             }),
-            Letter::Mark(_) => None,
+            Letter::Changes(_) | Letter::Mark(_) => None,
         }
     }
 
@@ -137,4 +138,28 @@ async fn silence(client: &Client) {
 
 fn overdue() -> BrokerFault {
     BrokerFault::overdue("reading the end of the stream of changes", PATIENCE)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::Tail;
+    use crate::domain::Parcel;
+    use crate::replica::letter::Letter;
+
+    #[test]
+    fn half_a_transaction_is_nothing_to_wait_for_the_end_of() {
+        let mut parcel = Parcel {
+            cluster: "c".to_owned(),
+            epoch: 1,
+            first: 4,
+            last: 6,
+            complete: true,
+            body: Vec::new(),
+        };
+        let said = Tail::said(Letter::Changes(parcel.clone())).unwrap();
+        assert_eq!((said.position.epoch, said.position.sequence), (1, 6));
+        parcel.complete = false;
+        assert_eq!(Tail::said(Letter::Changes(parcel)), None);
+    }
 }

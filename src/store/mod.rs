@@ -147,6 +147,8 @@ impl<T> Committed<T> {
 pub struct Identity {
     /// The cluster that the data belongs to.
     pub cluster: String,
+    /// The name of this copy of the register, which no other has; none before it is given.
+    pub instance: Option<String>,
     /// The last event.
     pub position: Position,
     /// The sequence of the last event that the broker has confirmed, as far as it was written down.

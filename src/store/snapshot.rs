@@ -6,8 +6,8 @@ use redb::{ReadTransaction, TableError};
 
 use super::record::{self, v1};
 use super::tables::{
-    CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY, RECEIPTS,
-    SEQUENCE_KEY, SHIPPED_KEY, TEXTS, entity_key, members_of, read_member_key,
+    CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY,
+    RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, TEXTS, entity_key, members_of, read_member_key,
 };
 use super::{Fault, Identity, RecordFault};
 use crate::domain::{Change, EntityKey, Id, Live, Position, Timestamp};
@@ -64,17 +64,14 @@ impl Snapshot {
     /// [`Fault`] where the file cannot be read.
     pub fn identity(&self) -> Result<Identity, Fault> {
         let number = |key| Ok::<u64, Fault>(self.numbers.get(key)?.map_or(0, |number| number.value()));
-        let cluster = self
-            .texts
-            .get(CLUSTER_KEY)?
-            .map(|text| text.value().to_owned())
-            .unwrap_or_default();
+        let text = |key| Ok::<_, Fault>(self.texts.get(key)?.map(|text| text.value().to_owned()));
         let position = Position {
             epoch: number(EPOCH_KEY)?,
             sequence: number(SEQUENCE_KEY)?,
         };
         Ok(Identity {
-            cluster,
+            cluster: text(CLUSTER_KEY)?.unwrap_or_default(),
+            instance: text(INSTANCE_KEY)?,
             position,
             published: number(PUBLISHED_KEY)?,
             shipped: number(SHIPPED_KEY)?,

@@ -19,6 +19,8 @@ pub struct Transaction<'t> {
     members: Table<'t, &'static [u8], ()>,
     changes: Table<'t, u64, &'static [u8]>,
     chain: Table<'t, u64, [u8; 32]>,
+    /// The last link of the chain.
+    tip: [u8; 32],
     receipts: Table<'t, u64, &'static [u8]>,
 }
 
@@ -45,6 +47,8 @@ fn named<'a>(what: &'static str, key: impl ToString + 'a) -> impl FnOnce(RecordF
 
 impl<'t> Transaction<'t> {
     pub(super) fn open(writing: &'t WriteTransaction) -> Result<Self, Fault> {
+        let chain = writing.open_table(CHAIN)?;
+        let tip = chain.last()?.map_or([0; 32], |(_, link)| link.value());
         Ok(Self {
             numbers: writing.open_table(NUMBERS)?,
             texts: writing.open_table(TEXTS)?,
@@ -52,7 +56,8 @@ impl<'t> Transaction<'t> {
             tombstones: writing.open_table(TOMBSTONES)?,
             members: writing.open_table(MEMBERS)?,
             changes: writing.open_table(CHANGES)?,
-            chain: writing.open_table(CHAIN)?,
+            chain,
+            tip,
             receipts: writing.open_table(RECEIPTS)?,
         })
     }
@@ -64,16 +69,13 @@ impl<'t> Transaction<'t> {
         Ok(())
     }
 
-    /// The name of this copy of the register, which no other has: the one that was given first.
+    /// Gives this copy of the register a name, which no other has.
     ///
     /// # Errors
-    /// [`Fault`] where the file cannot be read or written.
-    pub fn name_instance(&mut self, new: &str) -> Result<String, Fault> {
-        if let Some(known) = self.texts.get(INSTANCE_KEY)? {
-            return Ok(known.value().to_owned());
-        }
-        self.texts.insert(INSTANCE_KEY, new)?;
-        Ok(new.to_owned())
+    /// [`Fault`] where the file cannot be written.
+    pub fn name_instance(&mut self, name: &str) -> Result<(), Fault> {
+        self.texts.insert(INSTANCE_KEY, name)?;
+        Ok(())
     }
 
     /// What is known of an entity.
@@ -151,18 +153,15 @@ impl<'t> Transaction<'t> {
     /// # Errors
     /// [`Fault`] where the file cannot be written.
     pub(super) fn append_record(&mut self, sequence: u64, bytes: &[u8]) -> Result<(), Fault> {
-        let link = chain::link(self.chain_tip()?, bytes);
+        self.tip = chain::link(self.tip, bytes);
         self.changes.insert(sequence, bytes)?;
-        self.chain.insert(sequence, link)?;
+        self.chain.insert(sequence, self.tip)?;
         Ok(())
     }
 
     /// The hash of the last event and of all before it; zeros before the first.
-    ///
-    /// # Errors
-    /// [`Fault`] where the file cannot be read.
-    pub fn chain_tip(&self) -> Result<[u8; 32], Fault> {
-        Ok(self.chain.last()?.map_or([0; 32], |(_, link)| link.value()))
+    pub const fn chain_tip(&self) -> [u8; 32] {
+        self.tip
     }
 
     /// Writes down the position after this batch.
