@@ -127,11 +127,10 @@ def main():
     register = Register(os.environ.get("DOMESDAY_BROKER_URL", "amqp://localhost"))
     register.sync()
     print(f"copy proved: {len(register.held)} entities at sequence {register.cursor['sequence']}")
-    args = {"id": "example-python", "kind": "example", "description": str(uuid.uuid4())}
-    reply = register.command("resource.put", args)
-    print(f"reply: {reply['outcome']}")
-    reply = register.command("resource.remove", {"id": "example-python"})
-    print(f"reply: {reply['outcome']}")
+    put = {"id": "example-python", "kind": "example", "description": str(uuid.uuid4())}
+    for kind, args in (("resource.put", put), ("resource.remove", {"id": "example-python"})):
+        reply = register.command(kind, args)
+        print(f"reply: {reply['outcome']}")
     while True:
         kind, body = register.next()
         if kind == "bookmark":
@@ -146,4 +145,5 @@ def main():
             print(f"event: {body['type']} {body['id']}")
 
 
-main()
+if __name__ == "__main__":
+    main()
