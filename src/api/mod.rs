@@ -155,6 +155,21 @@ impl Api {
         answers::run(&Arc::new(self.clone()), session, draining).await
     }
 
+    /// Publishes that the copy of this instance is another than the original, and how.
+    ///
+    /// # Errors
+    /// [`Fault`] where the session failed.
+    pub async fn say_diverged(&self, session: &Session, detail: &str) -> Result<(), Fault> {
+        let (now, position) = ((self.clock)(), *self.engine.committed().borrow());
+        let cluster = self.engine.reads().cluster();
+        let outgoing = wire::render_diverged(position, &self.instance, detail, now, cluster, &self.namespace);
+        let routing_key = outgoing.routing_key.clone();
+        let message = envelope::event(outgoing, now);
+        let (publisher, events) = (session.publisher().await?, session.names().events());
+        let sent = publisher.send(&events, &routing_key, &message, false).await?;
+        Ok(sent.wait().await?)
+    }
+
     async fn published_all(&self) {
         let last = self.engine.committed().borrow().sequence;
         for mut mark in [self.engine.published(), self.engine.shipped()] {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::envelope::event;
 use super::{Api, Fault};
 use crate::broker::{Confirmation, PublishFault, Publisher, Session, confirmed_in_order};
-use crate::domain::{Bookmark, Change, Timestamp};
+use crate::domain::{Bookmark, Change, Position, Timestamp};
 use crate::engine::Point;
 use crate::wire;
 
@@ -21,6 +21,8 @@ use crate::wire;
 const READ_MAX: usize = 500;
 /// How often in a row the broker may refuse events before the session is given up.
 const NACKS_MAX: usize = 5;
+/// The epoch of a new register, which nobody needs to be told of.
+const FIRST_EPOCH: u64 = 1;
 
 /// Publishes until the session breaks.
 pub(super) async fn run(api: &Arc<Api>, session: &Session) -> Result<(), Fault> {
@@ -78,10 +80,10 @@ impl Relay<'_> {
         let mut due = Instant::now();
         // Taken of the state in memory, and published once the events have come as far as that.
         let mut bookmark: Option<Bookmark> = None;
+        // Told after the last event of the epoch before.
+        let mut begun = self.begun().await?;
         loop {
-            if let Some(ready) = bookmark.take_if(|bookmark| bookmark.position.sequence < next) {
-                self.send_bookmark(&ready).await?;
-            }
+            self.send_due(next, &mut begun, &mut bookmark).await?;
             let changes = self.read(next, READ_MAX).await?;
             if changes.is_empty() {
                 tokio::select! {
@@ -101,9 +103,7 @@ impl Relay<'_> {
             for change in &changes {
                 self.send_event(change, &mut counts).await?;
                 next = change.sequence + 1;
-                if let Some(ready) = bookmark.take_if(|bookmark| bookmark.position.sequence < next) {
-                    self.send_bookmark(&ready).await?;
-                }
+                self.send_due(next, &mut begun, &mut bookmark).await?;
             }
             // Under load there is never nothing to read.
             if bookmark.is_none() && Instant::now() >= due {
@@ -111,6 +111,34 @@ impl Relay<'_> {
                 due = Instant::now() + pause;
             }
         }
+    }
+
+    /// Where the epoch of now began, as long as nothing of it was published.
+    async fn begun(&self) -> Result<Option<Position>, Fault> {
+        let reads = Arc::clone(self.api.engine.reads());
+        let sequence = tokio::task::spawn_blocking(move || reads.epoch_began()).await??;
+        let Position { epoch, .. } = *self.api.engine.committed().borrow();
+        let is_news = epoch > FIRST_EPOCH && *self.api.engine.published().borrow() <= sequence;
+        Ok(is_news.then_some(Position { epoch, sequence }))
+    }
+
+    /// Sends what waits for the events to have come as far as `next`.
+    async fn send_due(
+        &self,
+        next: u64,
+        begun: &mut Option<Position>,
+        bookmark: &mut Option<Bookmark>,
+    ) -> Result<(), Fault> {
+        if let Some(position) = begun.take_if(|position| position.sequence < next) {
+            let (now, cluster) = ((self.api.clock)(), self.api.engine.reads().cluster());
+            let event =
+                wire::render_epoch_started(position, &self.api.instance, now, cluster, self.namespace);
+            self.send(event, now, None).await?;
+        }
+        if let Some(ready) = bookmark.take_if(|bookmark| bookmark.position.sequence < next) {
+            self.send_bookmark(&ready).await?;
+        }
+        Ok(())
     }
 
     async fn bookmark(&self) -> Result<Bookmark, Fault> {

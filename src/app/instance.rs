@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::{Ended, Fault, now};
 use crate::api::{self, Api};
 use crate::broker::{self, ChangeLog, Lease, Purpose, Session};
 use crate::config::Config;
-use crate::domain::Role;
+use crate::domain::{Role, Standing};
 use crate::engine::{Engine, FailAt};
-use crate::replica::{self, Follower, Replica};
+use crate::replica::{self, Claim, Follower, HandOver, Lookout, Replica, Stage, Turn, Unshipped};
 
 /// A session that lasted this long was a good one: the waits between sessions start small again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// Between two looks whether the queue of commands is empty.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// An instance that runs.
 pub(super) struct Instance<'a> {
@@ -24,7 +26,7 @@ pub(super) struct Instance<'a> {
 }
 
 impl<'a> Instance<'a> {
-    pub(super) fn new(config: &'a Config, engine: &Engine, fail_at: FailAt) -> Self {
+    pub(super) fn new(config: &'a Config, engine: &Engine, fail_at: FailAt, lookout: Arc<Lookout>) -> Self {
         Self {
             config,
             fail_at,
@@ -33,34 +35,100 @@ impl<'a> Instance<'a> {
                 config: config.replication.clone(),
                 instance: config.instance.name.clone(),
                 clock: Arc::new(now),
+                lookout,
             },
         }
     }
 
-    /// Works until draining is done, or there is no use in going on.
-    pub(super) async fn run(&self, role: Role, draining: watch::Receiver<bool>) -> Result<(), Fault> {
-        match role {
-            Role::Primary => {
-                let session =
-                    async |session: &Session| Box::pin(self.contend(session, draining.clone())).await;
-                self.sessions(Purpose::Serve, draining.clone(), session).await
-            }
-            Role::Secondary => {
-                let source = self.config.replication.source.broker(&self.config.broker);
-                let follower = Follower::new(self.replica.clone(), source);
-                let api = Api {
-                    role: Role::Secondary,
-                    ..self.api(&follower)
-                };
-                let session = async |session: &Session| {
-                    tracing::info!(namespace = self.config.broker.namespace, "answering questions");
-                    Ok(api.answer(session, draining.clone()).await?)
-                };
-                tokio::select! {
-                    ended = self.sessions(Purpose::Answer, draining.clone(), session) => ended,
-                    fault = self.follow(&follower) => Err(fault),
+    /// Works until draining is done, this copy is to be replaced by another, or there is no use in going on.
+    pub(super) async fn run(&self, flag: Role, draining: watch::Receiver<bool>) -> Result<Turn, Fault> {
+        let mut role = self.role(flag);
+        loop {
+            let turn = match role {
+                Role::Primary => {
+                    let session =
+                        async |session: &Session| Box::pin(self.contend(session, draining.clone())).await;
+                    self.sessions(Purpose::Serve, draining.clone(), session).await?
                 }
+                Role::Secondary => Box::pin(self.be_secondary(draining.clone())).await?,
+            };
+            role = match turn {
+                Turn::Serve => Role::Primary,
+                Turn::Follow => Role::Secondary,
+                Turn::Done | Turn::Reseed => return Ok(turn),
+            };
+        }
+    }
+
+    /// What the register says that it is; only one that does not say follows the command line.
+    fn role(&self, flag: Role) -> Role {
+        let standing = *self.replica.engine.standing().borrow();
+        let role = match standing {
+            Standing::Undecided => flag,
+            Standing::Promoted => Role::Primary,
+            Standing::Secondary | Standing::Fenced { .. } => Role::Secondary,
+        };
+        if role != flag {
+            tracing::warn!(
+                %standing,
+                role = role.as_str(),
+                "the register says what it is, and the command line is not obeyed: `domesday promote` and \
+                 `domesday switch-over` change it"
+            );
+        }
+        role
+    }
+
+    /// Another broker or namespace that is named as the source; where it is our own there is no other side.
+    fn other_side(&self) -> Option<broker::Config> {
+        let ours = &self.config.broker;
+        let theirs = self.config.replication.source.broker(ours);
+        (theirs.namespace != ours.namespace || theirs.url().ok() != ours.url().ok()).then_some(theirs)
+    }
+
+    async fn be_secondary(&self, draining: watch::Receiver<bool>) -> Result<Turn, Fault> {
+        let lookout = &self.replica.lookout;
+        let source = self.config.replication.source.broker(&self.config.broker);
+        let follower = Follower::new(self.replica.clone(), source).as_secondary();
+        let api = Api {
+            role: Role::Secondary,
+            ..self.api()
+        };
+        let session = async |session: &Session| {
+            tracing::info!(namespace = self.config.broker.namespace, "answering questions");
+            tokio::select! {
+                ended = api.answer(session, draining.clone()) => Ok(ended.map(|()| Turn::Done)?),
+                turn = self.replica.obey(session, Some(&follower)) => Ok(turn?),
+                fault = self.report(&api, session) => Err(fault),
             }
+        };
+        let fenced = matches!(*self.replica.engine.standing().borrow(), Standing::Fenced { .. });
+        let following = async {
+            // One that was replaced and names nobody to follow waits for an operator.
+            if fenced && self.other_side().is_none() {
+                lookout.enter(Stage::Fenced);
+                std::future::pending::<()>().await;
+            }
+            lookout.enter(Stage::Following);
+            self.follow(&follower).await
+        };
+        let turn = tokio::select! {
+            ended = self.sessions(Purpose::Answer, draining.clone(), session) => ended,
+            fault = following => Err(fault),
+        };
+        lookout.reset();
+        lookout.enter(Stage::Waiting);
+        turn
+    }
+
+    /// Says it to all who read events, where this copy is found to be another than the original.
+    async fn report(&self, api: &Api, session: &Session) -> Ended {
+        let mut stage = self.replica.lookout.stage();
+        let diverged = stage.wait_for(|stage| matches!(stage, Stage::Diverged(_))).await;
+        let detail = diverged.ok().and_then(|stage| stage.fault().map(str::to_owned));
+        match api.say_diverged(session, &detail.unwrap_or_default()).await {
+            Ok(()) => std::future::pending().await,
+            Err(fault) => fault.into(),
         }
     }
 
@@ -72,6 +140,7 @@ impl<'a> Instance<'a> {
                     fault = &fault as &dyn std::error::Error,
                     "this instance does not follow any more, and answers as of where it is"
                 );
+                self.replica.lookout.enter(Stage::after(&fault));
                 std::future::pending().await
             }
             Err(replica::Fault::Broker(fault)) => fault.into(),
@@ -85,19 +154,22 @@ impl<'a> Instance<'a> {
         &self,
         purpose: Purpose,
         mut draining: watch::Receiver<bool>,
-        work: impl AsyncFn(&Session) -> Result<(), Ended>,
-    ) -> Result<(), Fault> {
+        work: impl AsyncFn(&Session) -> Result<Turn, Ended>,
+    ) -> Result<Turn, Fault> {
         let Config { broker, instance, .. } = self.config;
         let mut backoff = broker.backoff();
         loop {
             let session = tokio::select! {
                 session = Session::open_with_retry(purpose, broker, &instance.name) => session?,
-                _ = draining.wait_for(|draining| *draining) => return Ok(()),
+                _ = draining.wait_for(|draining| *draining) => return Ok(Turn::Done),
             };
             let began = tokio::time::Instant::now();
             let ended = work(&session).await;
             session.close().await;
-            let Err(fault) = ended else { return Ok(()) };
+            let fault = match ended {
+                Ok(turn) => return Ok(turn),
+                Err(fault) => fault,
+            };
             let fault = self.curable(fault).await?;
             if began.elapsed() >= GOOD_SESSION {
                 backoff.reset();
@@ -115,7 +187,7 @@ impl<'a> Instance<'a> {
             );
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = draining.wait_for(|draining| *draining) => return Ok(()),
+                _ = draining.wait_for(|draining| *draining) => return Ok(Turn::Done),
             }
         }
     }
@@ -144,46 +216,172 @@ impl<'a> Instance<'a> {
     }
 
     /// One session of an instance that may serve: it waits for the lease of the namespace, and serves.
-    async fn contend(&self, session: &Session, draining: watch::Receiver<bool>) -> Result<(), Ended> {
+    async fn contend(&self, session: &Session, draining: watch::Receiver<bool>) -> Result<Turn, Ended> {
+        let lookout = &self.replica.lookout;
+        lookout.enter(Stage::Waiting);
+        let turn = tokio::select! {
+            turn = self.wait_and_serve(session, draining) => turn,
+            turn = self.replica.obey(session, None) => Ok(turn?),
+        };
+        lookout.enter(Stage::Waiting);
+        match turn {
+            Err(Ended::Replica(replica::Fault::Fenced(claim))) => self.step_down(session, &claim).await,
+            turn => turn,
+        }
+    }
+
+    async fn wait_and_serve(
+        &self,
+        session: &Session,
+        draining: watch::Receiver<bool>,
+    ) -> Result<Turn, Ended> {
         let broker = &self.config.broker;
-        let follower = Follower::new(self.replica.clone(), broker.clone());
+        let other_side = self.other_side();
         let mut stopping = draining.clone();
         let (mut lease, followed) = tokio::select! {
-            lease = self.stand_by(session, &follower, draining.clone()) => lease?,
+            lease = self.stand_by(session, draining.clone()) => lease?,
             fault = session.broken() => return Err(fault.into()),
-            _ = stopping.wait_for(|draining| *draining) => return Ok(()),
+            _ = stopping.wait_for(|draining| *draining) => return Ok(Turn::Done),
         };
         let has_streams = broker.change_log == ChangeLog::Stream;
-        if has_streams {
-            tokio::select! {
-                ready = self.replica.take_over(broker, followed) => ready?,
-                fault = lease.lost() => return Err(fault.into()),
-                _ = stopping.wait_for(|draining| *draining) => return Ok(()),
+        let ready = async {
+            if let Some(source) = &other_side {
+                self.replica.ask_before_serving(source).await?;
             }
+            if has_streams {
+                self.replica.take_over(broker, followed).await?;
+            }
+            Ok::<_, replica::Fault>(())
+        };
+        tokio::select! {
+            ready = ready => ready?,
+            fault = lease.lost() => return Err(fault.into()),
+            _ = stopping.wait_for(|draining| *draining) => return Ok(Turn::Done),
         }
+        self.replica.lookout.enter(Stage::Serving);
         tracing::info!(namespace = broker.namespace, "serving");
         let drain = Duration::from_secs(self.config.instance.drain_s);
-        let api = self.api(&follower);
-        tokio::select! {
-            ended = api.run(session, &mut lease, draining, drain) => Ok(ended?),
-            ended = self.replica.serve(session), if has_streams => Ok(ended?),
-            ended = self.replica.serve_alone(), if !has_streams => Ok(ended?),
+        let (sender, mut asked) = mpsc::channel(1);
+        let (ending, ends) = watch::channel(false);
+        let handing_over = async {
+            let asked: Option<HandOver> = tokio::select! {
+                asked = asked.recv() => asked,
+                _ = stopping.wait_for(|draining| *draining) => None,
+            };
+            if asked.is_some() {
+                let emptied = tokio::time::timeout(drain, self.empty_queue(session)).await;
+                emptied.unwrap_or(Ok(()))?;
+            }
+            ending.send_replace(true);
+            Ok::<_, broker::Fault>(asked)
+        };
+        let api = self.api();
+        let asked = tokio::select! {
+            done = async {
+                let running = async { Ok::<_, Ended>(api.run(session, &mut lease, ends, drain).await?) };
+                let handing_over = async { Ok(handing_over.await?) };
+                // The first ends after the second.
+                tokio::try_join!(running, handing_over)
+            } => done?.1,
+            ended = self.replica.serve(session, other_side.as_ref(), &sender), if has_streams => {
+                ended?;
+                None
+            }
+            ended = self.replica.serve_alone(), if !has_streams => {
+                ended?;
+                None
+            }
+        };
+        match asked {
+            Some(asked) => self.hand_over(session, &asked).await,
+            None => Ok(Turn::Done),
         }
+    }
+
+    /// Sees to it that no more commands come, and waits until those that the broker has taken are being worked on.
+    async fn empty_queue(&self, session: &Session) -> Result<(), broker::Fault> {
+        session.refuse_commands().await?;
+        while session.commands_waiting().await? > 0 {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&self, session: &Session, asked: &HandOver) -> Result<Turn, Ended> {
+        let engine = &self.replica.engine;
+        let (committed, shipped) = (engine.committed().borrow().sequence, *engine.shipped().borrow());
+        if shipped < committed {
+            tracing::warn!(
+                committed,
+                shipped,
+                "draining took too long to hand over, so this instance goes on serving"
+            );
+            return Err(Ended::HandOver);
+        }
+        self.replica.hand_over(session, asked).await?;
+        Ok(Turn::Follow)
+    }
+
+    /// Another register has taken the place of this one: stops writing, on disk, and puts aside what only this one has.
+    async fn step_down(&self, session: &Session, claim: &Claim) -> Result<Turn, Ended> {
+        let held = *self.replica.engine.committed().borrow();
+        self.replica.fence(session, claim.epoch, claim.began).await?;
+        let file = self.config.store.directory.join(format!(
+            "unshipped-{}-{}-{}.jsonl",
+            held.epoch,
+            claim.began + 1,
+            held.sequence
+        ));
+        let reads = Arc::clone(self.replica.engine.reads());
+        let (above, path) = (claim.began, file.clone());
+        let exported = tokio::task::spawn_blocking(move || {
+            (held.sequence > above)
+                .then(|| replica::export(&reads, above, &path))
+                .transpose()
+        });
+        let (file, instance, epoch) = (file.display().to_string(), &claim.instance, claim.epoch);
+        match exported.await.map_err(replica::Fault::from)? {
+            Ok(None) => tracing::error!(
+                instance,
+                epoch,
+                "another instance has taken the place of this one, which stops writing; it had nothing that the other \
+                 has not"
+            ),
+            Ok(Some(Unshipped { first, last, changes })) => tracing::error!(
+                instance,
+                epoch,
+                first,
+                last,
+                changes,
+                file,
+                "another instance has taken the place of this one, which stops writing; the changes that only this one \
+                 has are in the file"
+            ),
+            Err(fault) => tracing::error!(
+                instance,
+                epoch,
+                fault = &fault as &dyn std::error::Error,
+                "another instance has taken the place of this one, which stops writing; the changes that only this one \
+                 has could not be written to a file: `domesday tail export` does it later"
+            ),
+        }
+        Ok(Turn::Follow)
     }
 
     /// Waits for the lease; follows and answers questions meanwhile. Says whether it had to wait.
     async fn stand_by(
         &self,
         session: &Session,
-        follower: &Follower,
         draining: watch::Receiver<bool>,
     ) -> Result<(Lease, bool), Ended> {
         if let Some(lease) = session.lease().await? {
             return Ok((lease, false));
         }
+        self.replica.lookout.enter(Stage::StandingBy);
+        let follower = Follower::new(self.replica.clone(), self.config.broker.clone());
         let api = Api {
             role: Role::Secondary,
-            ..self.api(follower)
+            ..self.api()
         };
         tokio::select! {
             lease = follower.stand_by(session) => Ok((lease?, true)),
@@ -194,7 +392,7 @@ impl<'a> Instance<'a> {
         }
     }
 
-    fn api(&self, follower: &Follower) -> Api {
+    fn api(&self) -> Api {
         let Config {
             instance,
             broker:
@@ -206,7 +404,7 @@ impl<'a> Instance<'a> {
                 },
             ..
         } = self.config;
-        let (engine, heard) = (self.replica.engine.clone(), follower.heard());
+        let (engine, heard) = (self.replica.engine.clone(), self.replica.lookout.heard());
         Api {
             engine: engine.clone(),
             config: self.config.api.clone(),

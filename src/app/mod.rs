@@ -11,7 +11,10 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::domain::{Role, Timestamp};
 use crate::engine::{self, Engine, FailAt, Schedule, Setup, UnknownPoint};
-use crate::{api, broker, replica};
+use crate::replica::{self, Lookout};
+use crate::{api, broker};
+
+pub use crate::replica::chain;
 
 use instance::Instance;
 
@@ -71,6 +74,8 @@ enum Ended {
     Replica(#[from] replica::Fault),
     #[error("the session with the broker failed")]
     Broker(#[from] broker::Fault),
+    #[error("the register could not be handed over")]
+    HandOver,
 }
 
 /// Runs an instance until it is told to stop (SIGTERM or SIGINT), and drains it.
@@ -118,8 +123,13 @@ async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault
     let engine = started.map_err(std::io::Error::other)?.map_err(Fault::Start)?;
     let ticker = tokio::spawn(tick(engine.clone()));
     let schedule = Schedule::new(config.snapshots.clone(), Arc::clone(engine.reads()));
-    let keeper = tokio::spawn(keep_snapshots(engine.clone(), schedule.map(Arc::new)));
-    let instance = Instance::new(config, &engine, fail_at);
+    let lookout = Arc::new(Lookout::default());
+    let keeper = tokio::spawn(keep_snapshots(
+        engine.clone(),
+        schedule.map(Arc::new),
+        Arc::clone(&lookout),
+    ));
+    let instance = Instance::new(config, &engine, fail_at, lookout);
     let served = tokio::select! {
         served = instance.run(role, draining) => served,
         fault = engine.failed() => Err(Fault::Engine(fault)),
@@ -130,7 +140,7 @@ async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault
     if served.is_ok() {
         tracing::info!("stopped");
     }
-    served
+    served.map(|_| ())
 }
 
 /// The cluster that a new data directory is to belong to: that of the instance which serves, or a new one. A secondary
@@ -181,7 +191,7 @@ async fn tick(engine: Engine) {
 
 /// Makes snapshots when it is time for them, and lets go of those that were handed out. What fails is logged, and tried
 /// again after a while: each try may fill a disk that the register needs, too.
-async fn keep_snapshots(engine: Engine, schedule: Option<Arc<Schedule>>) {
+async fn keep_snapshots(engine: Engine, schedule: Option<Arc<Schedule>>, lookout: Arc<Lookout>) {
     let mut interval = tokio::time::interval(SNAPSHOT_TICK);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -189,10 +199,16 @@ async fn keep_snapshots(engine: Engine, schedule: Option<Arc<Schedule>>) {
         let (shelf, schedule) = (Arc::clone(engine.shelf()), schedule.clone());
         let looked = tokio::task::spawn_blocking(move || {
             shelf.sweep()?;
-            schedule.map_or(Ok(None), |schedule| schedule.run(now()))
+            let Some(schedule) = schedule else {
+                return Ok::<_, engine::Fault>((None, None));
+            };
+            let made = schedule.run(now())?;
+            Ok((made, schedule.last()?))
         });
         match looked.await {
-            Ok(Ok(Some(manifest))) => {
+            Ok(Ok((made, last))) => {
+                lookout.keep_snapshot(last);
+                let Some(manifest) = made else { continue };
                 let sequence = manifest.sequence;
                 tracing::info!(
                     sequence,
@@ -200,7 +216,6 @@ async fn keep_snapshots(engine: Engine, schedule: Option<Arc<Schedule>>) {
                     "a snapshot is made, by the clock"
                 );
             }
-            Ok(Ok(None)) => {}
             Ok(Err(fault)) => {
                 tracing::error!(
                     fault = &fault as &dyn std::error::Error,

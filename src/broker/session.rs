@@ -13,7 +13,7 @@ use super::fault::{Fault, PublishFault};
 use super::lease::Lease;
 use super::message::Message;
 use super::publisher::{Limits, Publisher};
-use super::subscribe::subscribe;
+use super::subscribe::{count, subscribe};
 use super::topology::{self, Purpose};
 
 /// Publishers that are there from the beginning; more are opened when they are asked for.
@@ -214,6 +214,27 @@ impl Session {
     pub async fn subscribe(&self, exchange: &str, bindings: &[String]) -> Result<Consumer, Fault> {
         let channel = self.consuming.channel().await?;
         subscribe(channel, &self.health, self.limits.call, exchange, bindings).await
+    }
+
+    /// Sees to it that no command is routed to this namespace any more, until an instance serves it again: whoever sends
+    /// one is told at once. Those that wait in the queue already stay there.
+    ///
+    /// # Errors
+    ///
+    /// The broker does not answer in time, or we may not change the binding.
+    pub async fn refuse_commands(&self) -> Result<(), Fault> {
+        let channel = self.consuming.channel().await?;
+        topology::unbind_commands(&channel, &self.names, self.limits.call).await
+    }
+
+    /// How many commands wait in the queue and are with nobody.
+    ///
+    /// # Errors
+    ///
+    /// The queue is missing, or the broker does not answer in time.
+    pub async fn commands_waiting(&self) -> Result<u32, Fault> {
+        let channel = self.consuming.channel().await?;
+        count(&channel, self.limits.call, &self.names.commands()).await
     }
 
     /// A publisher with a channel of its own.

@@ -200,6 +200,23 @@ async fn queue(channel: &Channel, spec: &QueueSpec, limit: Duration) -> Result<(
     within(limit, &doing, bound).await
 }
 
+/// Takes away what binds the queue of commands to its exchange; the queue stays, with what is in it.
+pub(super) async fn unbind_commands(channel: &Channel, names: &Names, limit: Duration) -> Result<(), Fault> {
+    let name = names.commands();
+    let unbound = channel.queue_unbind(
+        short("a queue's name", &name)?,
+        short("an exchange's name", &name)?,
+        "#".into(),
+        FieldTable::default(),
+    );
+    within(
+        limit,
+        &format!("taking queue `{name}` from its exchange"),
+        unbound,
+    )
+    .await
+}
+
 /// Says more of a declaration that the broker found at odds with what is there.
 fn mismatch(fault: Fault, what: &str, name: &str, remedy: &str) -> Fault {
     let said = fault.to_string();

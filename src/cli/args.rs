@@ -13,12 +13,17 @@ use clap_complete::Shell;
 
 use crate::domain::{EntityType, Id, Nature};
 
+use super::dead::DeadAction;
 use super::help::{
-    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, OPEN_HELP, REMOVE_HELP,
-    SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, WATCH_HELP,
+    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, OPEN_HELP, PROMOTE_HELP,
+    REMOVE_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, STATUS_HELP, SWITCH_OVER_HELP,
+    TAIL_HELP, WATCH_HELP,
 };
+use super::instances;
+use super::instances::args::{PromoteArgs, SecondaryAction, StatusArgs};
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
+use super::tail::TailAction;
 use super::values::{duration, entity, id, nature};
 
 /// The register of environments and resources, and of what depends on what.
@@ -143,6 +148,28 @@ pub enum Verb {
     /// Ask a snapshot, without a server and without a broker
     #[command(after_help = OPEN_HELP)]
     Open(OpenArgs),
+    /// List the instances: who serves, who follows, and how far each has come
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusArgs),
+    /// Let a secondary take the place of a primary that is gone
+    #[command(after_help = PROMOTE_HELP)]
+    Promote(PromoteArgs),
+    /// Let a secondary take the place of the primary, which stops first: nothing is lost
+    #[command(after_help = SWITCH_OVER_HELP)]
+    SwitchOver(instances::args::WhichArgs),
+    /// Look after a secondary
+    Secondary {
+        /// What to do.
+        #[command(subcommand)]
+        action: SecondaryAction,
+    },
+    /// Get out what only a replaced primary has
+    #[command(after_help = TAIL_HELP)]
+    Tail {
+        /// What to do.
+        #[command(subcommand)]
+        action: TailAction,
+    },
     /// Ask whether an instance is there
     Ping(PingArgs),
     /// Send one message as it is and print the reply
@@ -483,74 +510,6 @@ pub struct MirrorArgs {
     /// How long one such run may take
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub exec_timeout: Duration,
-}
-
-/// Of `dead`.
-#[derive(Debug, Subcommand)]
-pub enum DeadAction {
-    /// List the oldest of them, and leave them where they are
-    List {
-        /// How many to look at
-        #[command(flatten)]
-        look: LookArgs,
-        /// Print one JSON object on each line
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show one with its properties, headers and body
-    Show {
-        /// Its message id, or its number in the list
-        #[arg(value_name = "ID")]
-        id: String,
-        /// How many to look at
-        #[command(flatten)]
-        look: LookArgs,
-    },
-    /// Send them again to where they came from, and take them out
-    Retry {
-        /// Which
-        #[command(flatten)]
-        which: WhichArgs,
-        /// Under new message ids: a command that was refused gets the same answer under its old one
-        #[arg(long)]
-        as_new: bool,
-    },
-    /// Throw them away
-    Drop {
-        /// Which
-        #[command(flatten)]
-        which: WhichArgs,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
-/// How far to look.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct LookArgs {
-    /// How many to look at, the oldest first
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 100,
-        value_parser = clap::value_parser!(u16).range(1..=10_000)
-    )]
-    pub limit: u16,
-}
-
-/// Which of the dead letters.
-#[derive(Debug, Clone, Args)]
-pub struct WhichArgs {
-    /// Message ids, or numbers in the list
-    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-    pub ids: Vec<String>,
-    /// All that are there now
-    #[arg(long)]
-    pub all: bool,
-    /// How far to look
-    #[command(flatten)]
-    pub look: LookArgs,
 }
 
 /// Of `ping`.

@@ -4,15 +4,15 @@
 //! when the consumer is gone.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead as _, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::broker::{Client, Consumer, Delivery, Header, Message, Origin};
 
-use super::args::{DeadAction, LookArgs, WhichArgs};
+use super::confirm::confirm;
 use super::exit::{Exit, Failure};
 use super::output::{FAINT, NAME, Output, one_line};
 use super::session::{Session, failure};
@@ -22,6 +22,74 @@ use super::table::table;
 const DELIVERY: Duration = Duration::from_secs(3);
 /// How long it may take to take one back.
 const CONFIRM: Duration = Duration::from_secs(30);
+
+/// Of `dead`.
+#[derive(Debug, Subcommand)]
+pub enum DeadAction {
+    /// List the oldest of them, and leave them where they are
+    List {
+        /// How many to look at
+        #[command(flatten)]
+        look: LookArgs,
+        /// Print one JSON object on each line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one with its properties, headers and body
+    Show {
+        /// Its message id, or its number in the list
+        #[arg(value_name = "ID")]
+        id: String,
+        /// How many to look at
+        #[command(flatten)]
+        look: LookArgs,
+    },
+    /// Send them again to where they came from, and take them out
+    Retry {
+        /// Which
+        #[command(flatten)]
+        which: WhichArgs,
+        /// Under new message ids: a command that was refused gets the same answer under its old one
+        #[arg(long)]
+        as_new: bool,
+    },
+    /// Throw them away
+    Drop {
+        /// Which
+        #[command(flatten)]
+        which: WhichArgs,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// How far to look.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct LookArgs {
+    /// How many to look at, the oldest first
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u16).range(1..=10_000)
+    )]
+    pub limit: u16,
+}
+
+/// Which of the dead letters.
+#[derive(Debug, Clone, Args)]
+pub struct WhichArgs {
+    /// Message ids, or numbers in the list
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub ids: Vec<String>,
+    /// All that are there now
+    #[arg(long)]
+    pub all: bool,
+    /// How far to look
+    #[command(flatten)]
+    pub look: LookArgs,
+}
 
 /// Does one thing with the dead letters.
 ///
@@ -40,7 +108,13 @@ pub async fn run(action: &DeadAction, session: &Session, output: &mut Output) ->
         }
         DeadAction::Drop { which, yes } => {
             if !yes {
-                ask(which, output)?;
+                let what = if which.all {
+                    "all dead letters".to_owned()
+                } else {
+                    which.ids.join(", ")
+                };
+                let question = format!("Throw away {}? They cannot be had back.", one_line(&what));
+                confirm(&question, "nothing was thrown away", output)?;
             }
             desk.settle(which, Fate::Drop, output).await
         }
@@ -195,27 +269,6 @@ fn absent(id: &str, seen: usize, total: usize) -> Failure {
 }
 
 /// Asks a person. Where there is none, nothing is thrown away.
-fn ask(which: &WhichArgs, output: &mut Output) -> Result<(), Failure> {
-    if !io::stdin().is_terminal() || !output.is_watched() {
-        return Err(Failure::usage("nobody is there to be asked").hint("--yes throws away without asking"));
-    }
-    let what = if which.all {
-        "all dead letters".to_owned()
-    } else {
-        which.ids.join(", ")
-    };
-    output.tell(&format!(
-        "Throw away {}? They cannot be had back. [y/N]",
-        one_line(&what)
-    ));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::Refused, "nothing was thrown away"))
-}
-
 fn kind(letter: &Delivery) -> &str {
     letter.message.kind.as_deref().unwrap_or(&letter.routing_key)
 }

@@ -167,3 +167,46 @@ Examples:
 pub(super) const COMPLETIONS_HELP: &str = "\
 Example:
   domesday completions bash > ~/.local/share/bash-completion/completions/domesday";
+
+/// Below the options of `status`.
+pub(super) const STATUS_HELP: &str = "\
+Every instance of the namespace answers for itself. A secondary of another
+namespace or broker is asked there: --namespace, --broker.
+
+  LACKS      changes that it has heard of and not taken in
+  WHOLE      when its copy was last known to hold everything
+  PROVED AT  the last sequence at which its copy was compared, and the same
+
+Examples:
+  domesday status
+  domesday status --namespace site2 --json";
+
+/// Below the options of `promote`.
+pub(super) const PROMOTE_HELP: &str = "\
+Send it to the broker and namespace of the secondary. What the secondary has not
+is lost to its readers; an old primary that comes back stops writing, and puts
+what only it has into a file.
+
+Where the old primary is alive, `domesday switch-over` loses nothing.
+
+Examples:
+  domesday promote --namespace site2
+  domesday promote --namespace site2 --force --reason 'site 1 is cut off'";
+
+/// Below the options of `switch-over`.
+pub(super) const SWITCH_OVER_HELP: &str = "\
+Send it to the broker and namespace of the secondary. The primary finishes what is
+in flight and stops; the secondary takes in the rest, begins the next epoch and
+serves. Clients are to be pointed to its broker and namespace.
+
+Examples:
+  domesday switch-over --namespace site2";
+
+/// Below the options of `tail`.
+pub(super) const TAIL_HELP: &str = "\
+A primary whose place was taken writes such a file by itself, into its data
+directory, as soon as it hears of it. This does it again, from a data directory
+that no server has open. The register is not changed.
+
+Examples:
+  domesday tail export unshipped.jsonl --data /var/lib/domesday";

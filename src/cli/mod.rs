@@ -6,10 +6,12 @@
 pub mod apply;
 pub mod args;
 pub mod change;
+mod confirm;
 pub mod dead;
 pub mod exit;
 pub mod graph;
 mod help;
+pub mod instances;
 pub mod manifest;
 pub mod mirror;
 pub mod output;
@@ -23,6 +25,7 @@ pub mod session;
 pub mod settings;
 pub mod snapshot;
 pub mod table;
+pub mod tail;
 mod values;
 pub mod watch;
 
@@ -34,6 +37,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Cli, ConfigAction, Global, Verb};
 use exit::{Exit, Failure};
+use instances::args::SecondaryAction;
 use output::Output;
 use register::Register;
 use session::Session;
@@ -107,6 +111,25 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         }
         Verb::Snapshot { action } => snapshot(&action, &global, output),
         Verb::Open(args) => snapshot::open(&args, output),
+        Verb::Tail { action } => tail::run(&action, output),
+        Verb::Status(args) => {
+            let session = open(&global, "status", PATIENCE)?;
+            wait(instances::status(&args, &session, output))
+        }
+        Verb::Promote(args) => {
+            let session = open(&global, "promote", PATIENCE)?;
+            wait(instances::promote(&args, &session, output))
+        }
+        Verb::SwitchOver(args) => {
+            let session = open(&global, "switch-over", PATIENCE)?;
+            wait(instances::switch_over(&args, &session, output))
+        }
+        Verb::Secondary {
+            action: SecondaryAction::Reseed(args),
+        } => {
+            let session = open(&global, "secondary reseed", PATIENCE)?;
+            wait(instances::reseed(&args, &session, output))
+        }
         Verb::Ping(args) => {
             let session = open(&global, "ping", PATIENCE)?;
             wait(ping::run(&args, &session, output))

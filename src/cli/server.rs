@@ -1,13 +1,12 @@
 //! `server` and `config check`: the verbs of the instance itself.
 
-use std::error::Error;
 use std::path::Path;
 
 use super::args::{Global, ServerArgs};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::prefer_command_line;
-use crate::app;
+use crate::app::{self, chain};
 use crate::config::Config;
 use crate::domain::Role;
 use crate::telemetry;
@@ -64,16 +63,4 @@ fn exit_of(fault: &app::Fault) -> Exit {
         | app::Fault::FailAt(_)
         | app::Fault::Process(_) => Exit::Internal,
     }
-}
-
-/// An error with what caused it, down to the root.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

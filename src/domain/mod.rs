@@ -18,6 +18,7 @@ mod patch;
 mod problem;
 mod question;
 mod receipt;
+mod standing;
 #[cfg(test)]
 pub(crate) mod strategies;
 mod sync;
@@ -44,5 +45,6 @@ pub use question::{
     Question, Role, Subgraph,
 };
 pub use receipt::{Outcome, Receipt};
+pub use standing::{NoStanding, Standing};
 pub use sync::{Cursor, Filter, SyncRequest, Verdict};
 pub use view::{Entity, Live, Overlay, Tombstone, View, ViewFault};

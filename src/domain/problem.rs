@@ -85,13 +85,17 @@ pub enum ProblemKind {
     NotReached,
     /// This instance does not accept commands.
     NotPrimary,
+    /// The instance does not follow another one, so it cannot take its place.
+    NotSecondary,
+    /// The instance that serves was heard a moment ago.
+    PrimaryAlive,
     /// The instance could not do it now, through no fault of the request.
     Unavailable,
 }
 
 impl ProblemKind {
     /// Every kind, for documentation and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::UnsupportedContentType,
         Self::UnknownType,
@@ -108,6 +112,8 @@ impl ProblemKind {
         Self::QuerySyntax,
         Self::NotReached,
         Self::NotPrimary,
+        Self::NotSecondary,
+        Self::PrimaryAlive,
         Self::Unavailable,
     ];
 
@@ -130,6 +136,8 @@ impl ProblemKind {
             Self::QuerySyntax => "query-syntax",
             Self::NotReached => "not-reached",
             Self::NotPrimary => "not-primary",
+            Self::NotSecondary => "not-secondary",
+            Self::PrimaryAlive => "primary-alive",
             Self::Unavailable => "unavailable",
         }
     }
@@ -158,6 +166,8 @@ impl ProblemKind {
             Self::QuerySyntax => "The search cannot be read",
             Self::NotReached => "The sequence was not reached in time",
             Self::NotPrimary => "This instance takes no commands",
+            Self::NotSecondary => "This instance cannot take the place of another one",
+            Self::PrimaryAlive => "The instance that serves is alive",
             Self::Unavailable => "The instance cannot do it now",
         }
     }

@@ -6,7 +6,7 @@ use super::batch::{Committed, Gathered};
 use super::indexer::IndexJob;
 use super::model::read_model;
 use super::writer::Writer;
-use super::{Fault, store};
+use super::{Entry, Fault, store};
 use crate::domain::{Change, Overlay, Position, Timestamp};
 use crate::store::{ReceiptMark, Transaction, Unpacked};
 
@@ -161,6 +161,11 @@ impl Writer {
         };
         gathered.write(disk)?;
         disk.set_position(position)?;
+        if position.epoch > self.position.epoch {
+            let mut changes = parcels.iter().flat_map(|parcel| &parcel.changes);
+            let first = changes.find(|change| change.epoch == position.epoch);
+            disk.set_began(first.map_or(position.sequence, |change| change.sequence - 1))?;
+        }
         disk.set_published(self.published.get())?;
         disk.set_shipped(position.sequence)?;
         let new: usize = parcels.iter().map(|parcel| parcel.changes.len()).sum();
@@ -170,23 +175,39 @@ impl Writer {
         Ok(())
     }
 
-    /// Begins an epoch, on disk before anything of it is seen. One that has begun already changes nothing.
-    pub(super) fn enter(&mut self, epoch: u64) -> Result<Position, Fault> {
-        if epoch <= self.position.epoch {
-            return Ok(self.position);
-        }
-        let position = Position {
+    /// Takes a place among the copies of the register, on disk before anything of it is seen. An epoch that has begun
+    /// already does not begin again.
+    pub(super) fn enter(&mut self, entry: Entry) -> Result<Position, Fault> {
+        let Entry {
             epoch,
+            began,
+            standing,
+        } = entry;
+        let position = Position {
+            epoch: epoch.max(self.position.epoch),
             ..self.position
         };
-        self.store
-            .transact::<_, Fault>(|disk| Ok(disk.set_position(position)?))?;
-        let job = {
-            let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
-            model.position = position;
-            IndexJob::of(&[], &model)
-        };
-        self.arrive(position, job)?;
+        let begins = position != self.position;
+        if begins || standing.is_some() {
+            self.store.transact::<_, Fault>(|disk| {
+                if begins {
+                    disk.set_position(position)?;
+                    disk.set_began(began.unwrap_or(position.sequence))?;
+                }
+                Ok(standing.map_or(Ok(()), |standing| disk.set_standing(standing))?)
+            })?;
+        }
+        if let Some(standing) = standing {
+            self.standing.send_replace(standing);
+        }
+        if begins {
+            let job = {
+                let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
+                model.position = position;
+                IndexJob::of(&[], &model)
+            };
+            self.arrive(position, job)?;
+        }
         Ok(position)
     }
 }

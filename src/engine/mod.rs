@@ -27,7 +27,7 @@ use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::graph::GraphFull;
-use crate::domain::{Envelope, Limits, Position, Receipt, Timestamp, ViewFault};
+use crate::domain::{Envelope, Limits, Position, Receipt, Standing, Timestamp, ViewFault};
 use crate::store::archive::ArchiveFault;
 use crate::{search, store};
 
@@ -134,12 +134,23 @@ enum Job {
     Decide(Box<Envelope>, oneshot::Sender<Receipt>),
     /// Take in what another instance has committed.
     Follow(Parcels),
-    /// Begin this epoch.
-    Enter(u64, oneshot::Sender<Position>),
+    /// Take this place among the copies of the register.
+    Enter(Entry, oneshot::Sender<Position>),
     /// Some time has passed: write down what waits, forget what is too old.
     Tick,
     /// Finish what is waiting, and stop.
     Drain,
+}
+
+/// A place among the copies of the register, as it is to be written down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The epoch to begin; one that has begun already changes nothing.
+    pub epoch: u64,
+    /// The sequence after which that epoch began, where it began elsewhere; otherwise it begins here.
+    pub began: Option<u64>,
+    /// The standing, where that changes.
+    pub standing: Option<Standing>,
 }
 
 /// Parcels that are taken in together, and where the position after them is told.
@@ -156,6 +167,7 @@ pub struct Engine {
     shelf: Arc<Shelf>,
     published: Arc<Mark>,
     shipped: Arc<Mark>,
+    standing: watch::Receiver<Standing>,
     threads: watch::Receiver<Threads>,
 }
 
@@ -284,17 +296,23 @@ impl Engine {
         followed.await.map_err(|_| Stopped)
     }
 
-    /// Begins an epoch, if it has not begun; gives the position once it is on disk.
+    /// Begins an epoch, if it has not begun, and takes a standing; gives the position once both are on disk. From one on
+    /// that forbids writing, commands that wait are dropped without an answer.
     ///
     /// # Errors
     /// [`Stopped`] where the engine takes nothing any more.
-    pub async fn enter(&self, epoch: u64) -> Result<Position, Stopped> {
+    pub async fn enter(&self, entry: Entry) -> Result<Position, Stopped> {
         let (answer, entered) = oneshot::channel();
         self.jobs
-            .send(Job::Enter(epoch, answer))
+            .send(Job::Enter(entry, answer))
             .await
             .map_err(|_| Stopped)?;
         entered.await.map_err(|_| Stopped)
+    }
+
+    /// Follows the place of this register among its copies.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
     }
 }
 

@@ -10,7 +10,7 @@ use super::model::{Model, read_model};
 use super::{AsOf, Fault};
 use crate::domain::{
     Answer, Bookmark, Change, EntityKey, Findings, Id, Inquiry, Parcel, Position, Problem, ProblemKind,
-    Question, Timestamp,
+    Question, Standing, Timestamp,
 };
 use crate::search::{self, Index, SearchError};
 use crate::store::Store;
@@ -99,6 +99,26 @@ impl Reads {
     /// [`Fault`] where the store cannot be read.
     pub fn link(&self, sequence: u64) -> Result<Option<String>, Fault> {
         Ok(self.store.snapshot()?.link(sequence)?)
+    }
+
+    /// The sequence after which the epoch of now began; zero where nobody wrote it down.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn epoch_began(&self) -> Result<u64, Fault> {
+        Ok(self.store.snapshot()?.identity()?.began)
+    }
+
+    /// The sequence above which no other register is known to have the changes of this one.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn unshared_above(&self) -> Result<u64, Fault> {
+        let identity = self.store.snapshot()?.identity()?;
+        Ok(match identity.standing {
+            Standing::Fenced { sequence, .. } => sequence,
+            _ => identity.shipped,
+        })
     }
 
     /// Where the register is, with the proof of a whole copy.

@@ -97,6 +97,8 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
     let published = Arc::new(Mark::new(identity.published));
     let shipped = Arc::new(Mark::new(identity.shipped));
     let committed = watch::Sender::new(identity.position);
+    let standing = watch::Sender::new(identity.standing);
+    let stands = standing.subscribe();
     let reads = Arc::new(Reads {
         cluster: identity.cluster.clone(),
         instance,
@@ -121,6 +123,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         fail_at,
         position: identity.position,
         cluster: identity.cluster,
+        standing,
         published: Arc::clone(&published),
         shipped: Arc::clone(&shipped),
         marks_on_disk: (identity.published, identity.shipped),
@@ -135,6 +138,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         shelf: Arc::new(shelf),
         published,
         shipped,
+        standing: stands,
         threads,
     })
 }

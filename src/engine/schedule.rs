@@ -70,7 +70,7 @@ impl Schedule {
         let directory = &self.config.directory;
         fs::create_dir_all(directory).map_err(|source| io_fault(directory, "made", source))?;
         let interval = self.config.interval_hours.saturating_mul(3_600_000);
-        let last = self.kept()?.into_iter().map(|kept| kept.time).max();
+        let last = self.last()?;
         if last.is_some_and(|last| last > now.minus_ms(interval) && last < now.plus_ms(interval)) {
             return Ok(None);
         }
@@ -78,6 +78,14 @@ impl Schedule {
         let manifest = self.reads.write_archive(&path, now)?;
         self.forget()?;
         Ok(Some(manifest))
+    }
+
+    /// When the last snapshot was made that is there.
+    ///
+    /// # Errors
+    /// [`Fault`] where the directory cannot be read.
+    pub fn last(&self) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.kept()?.into_iter().map(|kept| kept.time).max())
     }
 
     fn forget(&self) -> Result<(), Fault> {

@@ -9,8 +9,8 @@ use super::batch::Staging;
 use super::inbox::Inbox;
 use super::indexer::IndexJob;
 use super::model::Model;
-use super::{Clock, Config, FailAt, Fault, Job, Mark, Parcels, Point};
-use crate::domain::{Change, Command, Envelope, Limits, Position, Receipt, Timestamp};
+use super::{Clock, Config, Entry, FailAt, Fault, Job, Mark, Parcels, Point};
+use crate::domain::{Change, Command, Envelope, Limits, Position, Receipt, Standing, Timestamp};
 use crate::store::Store;
 
 /// Time between two looks for tombstones that have had their time, in milliseconds: each reads all of them.
@@ -27,6 +27,7 @@ pub(super) struct Writer {
     pub(super) fail_at: FailAt,
     pub(super) position: Position,
     pub(super) cluster: String,
+    pub(super) standing: watch::Sender<Standing>,
     pub(super) published: Arc<Mark>,
     pub(super) shipped: Arc<Mark>,
     /// What the store knows of `published` and `shipped`.
@@ -44,7 +45,7 @@ struct Waiting {
     answers: Vec<oneshot::Sender<Receipt>>,
     parcels: Vec<Parcels>,
     weight: usize,
-    enter: Option<(u64, oneshot::Sender<Position>)>,
+    entries: Vec<(Entry, oneshot::Sender<Position>)>,
     ticked: bool,
     draining: bool,
 }
@@ -61,7 +62,7 @@ impl Waiting {
                 self.answers.push(answer);
             }
             Job::Follow(parcels) => self.parcels.push(parcels),
-            Job::Enter(epoch, answer) => self.enter = Some((epoch, answer)),
+            Job::Enter(entry, answer) => self.entries.push((entry, answer)),
             Job::Tick => self.ticked = true,
             Job::Drain => self.draining = true,
         }
@@ -95,10 +96,11 @@ impl Writer {
                 let followed = self.follow(&bodies)?;
                 let _ = answer.send(followed);
             }
-            if let Some((epoch, answer)) = waiting.enter.take() {
-                let _ = answer.send(self.enter(epoch)?);
+            for (entry, answer) in std::mem::take(&mut waiting.entries) {
+                let _ = answer.send(self.enter(entry)?);
             }
-            if !waiting.commands.is_empty() {
+            // Those that are dropped were not acknowledged: they stay with the broker.
+            if !waiting.commands.is_empty() && !self.standing.borrow().forbids_writing() {
                 self.commit(waiting)?;
             }
             if ticked {

@@ -7,16 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::letter::{CHANGES_GET, HEARTBEAT, Heartbeat, Letter};
+use super::letter::{HEARTBEAT, Heartbeat, Letter, changes_get};
 use super::tail::PREFETCH;
 use super::{Fault, PRIMARY_KEY, Replica};
 use crate::broker::{self, Client, Consumer, Delivery, FaultKind, Message, StreamOffset};
-use crate::domain::{Parcel, Position};
-use crate::engine::Unfollowable;
-use crate::wire::shape::ChangesGetBody;
-use crate::wire::{self, CONTENT_TYPE};
+use crate::domain::{Parcel, Position, Standing};
+use crate::engine::{Entry, Unfollowable};
 
 /// How far before its last change an instance begins to read: clocks differ, and the stream is stored in pieces.
 const MARGIN_S: u64 = 60;
@@ -30,7 +28,7 @@ const WAITING_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub struct Follower {
     replica: Replica,
     source: broker::Config,
-    heard: watch::Sender<Position>,
+    is_secondary: bool,
 }
 
 /// What was read and is not taken in yet.
@@ -65,8 +63,15 @@ impl Follower {
         Self {
             replica,
             source,
-            heard: watch::Sender::default(),
+            is_secondary: false,
         }
+    }
+
+    /// The same, for a copy that serves only once it is promoted: from the first proof on it says so on disk.
+    #[must_use]
+    pub fn as_secondary(mut self) -> Self {
+        self.is_secondary = true;
+        self
     }
 
     pub(super) const fn replica(&self) -> &Replica {
@@ -75,11 +80,6 @@ impl Follower {
 
     pub(super) const fn source(&self) -> &broker::Config {
         &self.source
-    }
-
-    /// Watches the last change that it has heard of.
-    pub fn heard(&self) -> watch::Receiver<Position> {
-        self.heard.subscribe()
     }
 
     /// Follows until something fails. Of a broker that fails it makes nothing: it waits and tries again.
@@ -241,13 +241,7 @@ impl Follower {
         loop {
             let held = self.replica.engine.committed().borrow().sequence;
             let from = basket.parcels.last().map_or(held, |parcel| parcel.last) + 1;
-            let request = Message {
-                kind: Some(CHANGES_GET.to_owned()),
-                body: wire::to_bytes(&ChangesGetBody { from }),
-                content_type: Some(CONTENT_TYPE.to_owned()),
-                expiration: Some(PATIENCE.as_millis().to_string()),
-                ..Message::default()
-            };
+            let request = changes_get(from, PATIENCE);
             let answer = match client.request(&control, PRIMARY_KEY, request, PATIENCE).await {
                 Ok(answer) => answer,
                 Err(fault) if fault.kind() == FaultKind::Connection => return Err(fault.into()),
@@ -260,7 +254,7 @@ impl Follower {
                     basket.add(parcel);
                 }
                 Some(Letter::Heartbeat(heartbeat)) => {
-                    self.hear(heartbeat.body.epoch, heartbeat.body.sequence);
+                    self.hear_heartbeat(&heartbeat);
                     return Ok(());
                 }
                 _ => return Ok(()),
@@ -284,7 +278,7 @@ impl Follower {
         if body.epoch < held.epoch {
             return Ok(());
         }
-        self.hear(body.epoch, body.sequence);
+        self.hear_heartbeat(heartbeat);
         if body.sequence > held.sequence {
             // What came before it in the stream was not all: a parcel was lost, or was of another epoch.
             return self.ask_for_more(client).await;
@@ -307,15 +301,25 @@ impl Follower {
                 theirs: body.digest.clone(),
             });
         }
-        if body.epoch > held.epoch {
-            engine.enter(body.epoch).await?;
+        self.replica.lookout.prove(body.sequence);
+        let settles = self.is_secondary && *engine.standing().borrow() != Standing::Secondary;
+        if body.epoch > held.epoch || settles {
+            let entry = Entry {
+                epoch: body.epoch,
+                began: Some(body.began),
+                standing: settles.then_some(Standing::Secondary),
+            };
+            engine.enter(entry).await?;
         }
         Ok(())
     }
 
     fn hear(&self, epoch: u64, sequence: u64) {
-        self.heard
-            .send_modify(|heard| *heard = (*heard).max(Position { epoch, sequence }));
+        self.replica.lookout.hear(Position { epoch, sequence });
+    }
+
+    fn hear_heartbeat(&self, heartbeat: &Heartbeat) {
+        self.replica.lookout.hear_heartbeat(heartbeat, Instant::now());
     }
 
     /// Where in the stream the changes begin that we may lack.

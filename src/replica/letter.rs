@@ -1,9 +1,11 @@
 //! What instances tell each other, as messages.
 
+use std::time::Duration;
+
 use crate::broker::{Header, Message};
 use crate::domain::{Parcel, Position};
 use crate::wire;
-use crate::wire::shape::HeartbeatBody;
+use crate::wire::shape::{ChangesGetBody, HandOverBody, HandedOverBody, HeartbeatBody};
 
 /// The type of a message that holds a parcel.
 const CHANGES: &str = "changes";
@@ -11,6 +13,12 @@ const CHANGES: &str = "changes";
 pub(super) const HEARTBEAT: &str = "heartbeat";
 /// The type of the question for changes.
 pub(super) const CHANGES_GET: &str = "changes.get";
+/// The type of what an instance says to one that may have been replaced by it.
+const CLAIM: &str = "epoch.claim";
+/// The type of the request to stop serving.
+const HAND_OVER: &str = "hand-over";
+/// The type of its answer.
+const HANDED_OVER: &str = "handed-over";
 /// The type of a mark that an instance sets in the stream, to know when it has read all before it.
 const MARK: &str = "mark";
 /// What a parcel is, in terms of MIME.
@@ -31,6 +39,14 @@ pub(super) enum Letter {
     Heartbeat(Box<Heartbeat>),
     /// A mark, with the name that it was given.
     Mark(String),
+    /// Which changes another instance lacks.
+    ChangesGet(ChangesGetBody),
+    /// Where an instance is that may have replaced the reader.
+    Claim(Box<Heartbeat>),
+    /// Another instance asks the reader to stop.
+    HandOver(HandOverBody),
+    /// Where an instance has stopped.
+    HandedOver(HandedOverBody),
 }
 
 /// Where the instance that serves is.
@@ -55,6 +71,44 @@ impl Heartbeat {
             persistent: true,
             ..Message::default()
         }
+    }
+}
+
+/// A request between instances that the broker drops when nobody waits for its answer any more.
+fn request(kind: &str, body: Vec<u8>, patience: Duration) -> Message {
+    Message {
+        kind: Some(kind.to_owned()),
+        body,
+        content_type: Some(wire::CONTENT_TYPE.to_owned()),
+        expiration: Some(patience.as_millis().to_string()),
+        ..Message::default()
+    }
+}
+
+pub(super) fn changes_get(from: u64, patience: Duration) -> Message {
+    request(CHANGES_GET, wire::to_bytes(&ChangesGetBody { from }), patience)
+}
+
+pub(super) fn claim(ours: &Heartbeat, patience: Duration) -> Message {
+    request(CLAIM, wire::to_bytes(&ours.body), patience)
+}
+
+pub(super) fn hand_over(cluster: &str, held: Position, instance: &str, patience: Duration) -> Message {
+    let body = HandOverBody {
+        cluster: cluster.to_owned(),
+        epoch: held.epoch,
+        sequence: held.sequence,
+        instance: instance.to_owned(),
+    };
+    request(HAND_OVER, wire::to_bytes(&body), patience)
+}
+
+pub(super) fn handed_over(body: &HandedOverBody) -> Message {
+    Message {
+        kind: Some(HANDED_OVER.to_owned()),
+        body: wire::to_bytes(body),
+        content_type: Some(wire::CONTENT_TYPE.to_owned()),
+        ..Message::default()
     }
 }
 
@@ -98,6 +152,13 @@ impl Letter {
                 Some(Self::Heartbeat(Box::new(Heartbeat { body })))
             }
             MARK => message.message_id.clone().map(Self::Mark),
+            CHANGES_GET => wire::from_bytes(&message.body).ok().map(Self::ChangesGet),
+            CLAIM => {
+                let body = wire::from_bytes(&message.body).ok()?;
+                Some(Self::Claim(Box::new(Heartbeat { body })))
+            }
+            HAND_OVER => wire::from_bytes(&message.body).ok().map(Self::HandOver),
+            HANDED_OVER => wire::from_bytes(&message.body).ok().map(Self::HandedOver),
             _ => None,
         }
     }

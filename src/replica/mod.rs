@@ -5,23 +5,36 @@
 //! the engine, proves its copy at each heartbeat, and asks for what it missed (`follow`). Before an instance serves, it
 //! reads the end of the stream (`tail`): nobody may go on from less than what was promised to clients.
 
+mod claim;
+mod control;
 mod desk;
 mod follow;
 mod letter;
+mod lookout;
 mod ship;
 mod stand_by;
 mod tail;
+mod unshipped;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::sync::mpsc;
 
-use crate::broker::{self, PublishFault, Session};
+use crate::broker::{self, Message, PublishFault, Session};
+use crate::domain::Position;
 use crate::engine::{self, Clock, Engine, Unfollowable};
+use crate::wire::shape::HandedOverBody;
 
+pub use control::{
+    ALL_KEY, PROMOTE, PROMOTED, REFUSED, RESEED, STATUS, STATUS_GET, SWITCH_OVER, Turn, key_of,
+};
+pub use desk::HandOver;
 pub use follow::Follower;
+pub use lookout::{Lookout, Stage};
+pub use unshipped::{Unshipped, export};
 
 /// The routing key of requests to the instance that serves.
 const PRIMARY_KEY: &str = "primary";
@@ -151,12 +164,35 @@ pub enum Fault {
         /// The digest there.
         theirs: String,
     },
+    /// Another register has taken the place of this one.
+    #[error(
+        "instance {} serves this register in epoch {}, which began after sequence {}: this one must not write any more",
+        .0.instance, .0.epoch, .0.began
+    )]
+    Fenced(Box<Claim>),
+    /// A file could not be written.
+    #[error("{file} cannot be written")]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A task was ended from outside or panicked.
     #[error("a task of the session was lost")]
     Task(#[from] tokio::task::JoinError),
 }
 
 impl Fault {
+    /// Whether the copy is another than the original.
+    const fn is_difference(&self) -> bool {
+        matches!(
+            self,
+            Self::Diverged { .. } | Self::Forked { .. } | Self::Unfollowable(Unfollowable::Diverged { .. })
+        )
+    }
+
     /// Whether only a person can mend it.
     pub const fn is_permanent(&self) -> bool {
         matches!(
@@ -170,6 +206,18 @@ impl Fault {
     }
 }
 
+/// An error with what caused it, down to the root.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
 /// An instance, as the others know it.
 #[derive(Clone)]
 pub struct Replica {
@@ -181,6 +229,36 @@ pub struct Replica {
     pub instance: String,
     /// What tells the time.
     pub clock: Clock,
+    /// What the instance does, and what it has heard.
+    pub lookout: Arc<Lookout>,
+}
+
+/// That an instance serves in an epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The identity of its cluster.
+    pub cluster: String,
+    /// The epoch.
+    pub epoch: u64,
+    /// The sequence after which that epoch began.
+    pub began: u64,
+    /// The name of the instance.
+    pub instance: String,
+    /// The name of its copy of the register.
+    pub writer: String,
+}
+
+impl Claim {
+    fn of(heartbeat: &letter::Heartbeat) -> Self {
+        let body = &heartbeat.body;
+        Self {
+            cluster: body.cluster.clone(),
+            epoch: body.epoch,
+            began: body.began,
+            instance: body.instance.clone(),
+            writer: body.writer.clone(),
+        }
+    }
 }
 
 /// Asks whoever serves which register that is; `None` where nobody does.
@@ -217,12 +295,60 @@ impl Replica {
         }
     }
 
-    /// Ships what is committed, and answers who lacks something, until the session breaks.
+    /// Ships what is committed, and answers who lacks something, until the session breaks. Whoever asks this instance to
+    /// stop is handed to `hand_overs`; where another side is named, it is told the epoch of this instance.
     ///
     /// # Errors
     /// [`Fault`] where the session or the engine failed.
-    pub async fn serve(&self, session: &Session) -> Result<(), Fault> {
+    pub async fn serve(
+        &self,
+        session: &Session,
+        other_side: Option<&broker::Config>,
+        hand_overs: &mpsc::Sender<HandOver>,
+    ) -> Result<(), Fault> {
         let replica = Arc::new(self.clone());
-        tokio::try_join!(ship::run(&replica, session), desk::run(&replica, session)).map(|_| ())
+        let claiming = async {
+            match other_side {
+                Some(source) => self.claim(source).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(
+            ship::run(&replica, session),
+            desk::run(&replica, session, hand_overs),
+            claiming
+        )
+        .map(|_| ())
+    }
+
+    /// Stops serving, for an instance that has asked for it, and tells it where. Everything that was answered has been
+    /// shipped by now.
+    ///
+    /// # Errors
+    /// [`Fault`] where the session or the engine failed.
+    pub async fn hand_over(&self, session: &Session, asked: &HandOver) -> Result<(), Fault> {
+        let Position { epoch, sequence } = *self.engine.committed().borrow();
+        let reads = Arc::clone(self.engine.reads());
+        let link = tokio::task::spawn_blocking(move || reads.link(sequence)).await??;
+        self.fence(session, epoch + 1, sequence).await?;
+        tracing::warn!(
+            epoch,
+            sequence,
+            to = asked.body.instance,
+            "this instance has stopped serving, and hands over"
+        );
+        if let Some(queue) = &asked.request.reply_to {
+            let answer = Message {
+                correlation_id: asked.request.correlation_id.clone(),
+                ..letter::handed_over(&HandedOverBody {
+                    epoch,
+                    sequence,
+                    link: link.unwrap_or_default(),
+                })
+            };
+            let publisher = session.publisher().await?;
+            publisher.send("", queue, &answer, false).await?.wait().await?;
+        }
+        Ok(())
     }
 }

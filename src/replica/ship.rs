@@ -124,10 +124,10 @@ impl Replica {
     /// Where this instance is.
     pub(super) async fn heartbeat(&self) -> Result<Heartbeat, Fault> {
         let reads = Arc::clone(self.engine.reads());
-        let (bookmark, link) = tokio::task::spawn_blocking(move || {
+        let (bookmark, link, began) = tokio::task::spawn_blocking(move || {
             let bookmark = reads.bookmark()?;
             let link = reads.link(bookmark.position.sequence)?;
-            Ok::<_, crate::engine::Fault>((bookmark, link))
+            Ok::<_, crate::engine::Fault>((bookmark, link, reads.epoch_began()?))
         })
         .await??;
         let Position { epoch, sequence } = bookmark.position;
@@ -137,6 +137,7 @@ impl Replica {
                 cluster: self.engine.reads().cluster().to_owned(),
                 epoch,
                 sequence,
+                began,
                 digest: bookmark.digest.to_string(),
                 link: link.unwrap_or_default(),
                 published,

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::follow::{Follower, who_serves};
 use super::tail::Tail;
-use super::{Fault, Replica};
+use super::{Fault, Replica, Stage};
 use crate::broker::{self, Lease, Session};
 use crate::domain::Position;
+use crate::engine::Entry;
 
 /// Between two looks at the lease.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -57,6 +58,7 @@ impl Follower {
                             fault = &fault as &dyn std::error::Error,
                             "this instance does not follow any more, and does not take over"
                         );
+                        self.replica().lookout.enter(Stage::after(&fault));
                         broken_off = true;
                     }
                     ended => ended?,
@@ -138,7 +140,11 @@ impl Replica {
             .writer
             .is_some_and(|writer| writer != self.engine.reads().instance());
         if followed || lacked || by_another || tail.position.epoch > epoch {
-            let position = self.engine.enter(epoch.max(tail.position.epoch) + 1).await?;
+            let position = self.engine.enter(Entry {
+                epoch: epoch.max(tail.position.epoch) + 1,
+                ..Entry::default()
+            });
+            let position = position.await?;
             tracing::warn!(
                 epoch = position.epoch,
                 sequence = position.sequence,

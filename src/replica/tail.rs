@@ -109,7 +109,7 @@ impl Tail {
                 cluster: heartbeat.body.cluster,
                 writer: Some(heartbeat.body.writer),
             }),
-            Letter::Changes(_) | Letter::Mark(_) => None,
+            _ => None,
         }
     }
 

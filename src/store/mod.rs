@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use redb::{Database, ReadableDatabase, TableError};
 use serde::Deserialize;
 
-use crate::domain::Position;
+use crate::domain::{Position, Standing};
 
 pub use parcel::Unpacked;
 pub use record::RecordFault;
@@ -151,6 +151,10 @@ pub struct Identity {
     pub instance: Option<String>,
     /// The last event.
     pub position: Position,
+    /// The sequence after which its epoch began; zero where that was not written down.
+    pub began: u64,
+    /// Its place among the copies of the register.
+    pub standing: Standing,
     /// The sequence of the last event that the broker has confirmed, as far as it was written down.
     pub published: u64,
     /// The sequence of the last event that other instances can have, as far as it was written down.

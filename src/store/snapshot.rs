@@ -6,11 +6,12 @@ use redb::{ReadTransaction, TableError};
 
 use super::record::{self, v1};
 use super::tables::{
-    CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY,
-    RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, TEXTS, entity_key, members_of, read_member_key,
+    BEGAN_KEY, CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS,
+    PUBLISHED_KEY, RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY, TEXTS, entity_key, members_of,
+    read_member_key,
 };
 use super::{Fault, Identity, RecordFault};
-use crate::domain::{Change, EntityKey, Id, Live, Position, Timestamp};
+use crate::domain::{Change, EntityKey, Id, Live, Position, Standing, Timestamp};
 
 type Table<K, V> = redb::ReadOnlyTable<K, V>;
 
@@ -34,6 +35,14 @@ pub struct ReceiptMark {
     pub message_id: String,
     /// When the command was decided.
     pub time: Timestamp,
+}
+
+fn read_standing(text: &str) -> Result<Standing, Fault> {
+    Standing::parse(text).map_err(|_| Fault::Record {
+        what: "text",
+        key: STANDING_KEY.to_owned(),
+        source: RecordFault::Meaning("a standing that this program does not know"),
+    })
 }
 
 impl Snapshot {
@@ -73,6 +82,8 @@ impl Snapshot {
             cluster: text(CLUSTER_KEY)?.unwrap_or_default(),
             instance: text(INSTANCE_KEY)?,
             position,
+            began: number(BEGAN_KEY)?,
+            standing: text(STANDING_KEY)?.map_or(Ok(Standing::default()), |text| read_standing(&text))?,
             published: number(PUBLISHED_KEY)?,
             shipped: number(SHIPPED_KEY)?,
         })

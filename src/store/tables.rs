@@ -32,8 +32,10 @@ pub(super) const EPOCH_KEY: &str = "epoch";
 pub(super) const SEQUENCE_KEY: &str = "sequence";
 pub(super) const PUBLISHED_KEY: &str = "published";
 pub(super) const SHIPPED_KEY: &str = "shipped";
+pub(super) const BEGAN_KEY: &str = "began";
 pub(super) const CLUSTER_KEY: &str = "cluster";
 pub(super) const INSTANCE_KEY: &str = "instance";
+pub(super) const STANDING_KEY: &str = "standing";
 
 /// One byte for the type, then the id.
 pub(super) fn entity_key(key: &EntityKey) -> Vec<u8> {

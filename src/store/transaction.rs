@@ -4,11 +4,12 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::record::{self, v1};
 use super::tables::{
-    CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS, PUBLISHED_KEY,
-    RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, TEXTS, TOMBSTONES, entity_key, member_key,
+    BEGAN_KEY, CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS,
+    PUBLISHED_KEY, RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY, TEXTS, TOMBSTONES, entity_key,
+    member_key,
 };
 use super::{Fault, RecordFault, chain};
-use crate::domain::{Change, Entity, EntityKey, Id, Live, Position, Receipt, Timestamp, Tombstone};
+use crate::domain::{Change, Entity, EntityKey, Id, Live, Position, Receipt, Standing, Timestamp, Tombstone};
 
 /// A write transaction in progress; it becomes true when [`super::Store::transact`] commits it.
 pub struct Transaction<'t> {
@@ -171,6 +172,24 @@ impl<'t> Transaction<'t> {
     pub fn set_position(&mut self, position: Position) -> Result<(), Fault> {
         self.numbers.insert(EPOCH_KEY, position.epoch)?;
         self.numbers.insert(SEQUENCE_KEY, position.sequence)?;
+        Ok(())
+    }
+
+    /// Writes down the sequence after which the epoch of the position began.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn set_began(&mut self, sequence: u64) -> Result<(), Fault> {
+        self.numbers.insert(BEGAN_KEY, sequence)?;
+        Ok(())
+    }
+
+    /// Writes down the place of this register among its copies.
+    ///
+    /// # Errors
+    /// [`Fault`] where the file cannot be written.
+    pub fn set_standing(&mut self, standing: Standing) -> Result<(), Fault> {
+        self.texts.insert(STANDING_KEY, standing.to_string().as_str())?;
         Ok(())
     }
 

@@ -5,11 +5,13 @@ use serde_json::Value;
 use super::schema::{args_optional, batch, event, message, problem, request, titled, updated};
 use super::shape::{
     AnswerBody, BookmarkBody, ChangesGetBody, CommandBody, CyclesArgs, CyclesBody, DanglingArgs,
-    DanglingBody, EnvironmentDocument, EnvironmentPatchDocument, EventBody, HeartbeatBody, HitsBody,
-    LinkArgs, LinksBody, OfferBody, PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody,
-    QuestionBody, QuestionProblemBody, ReachArgs, RemoveArgs, ReplyBody, ResourceDocument,
-    ResourcePatchDocument, RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs, StateBody,
-    SubgraphBody, SyncArgs, SyncBeginBody, SyncEndBody, TransactionEventBody,
+    DanglingBody, DivergedBody, EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody, EventBody,
+    HandOverBody, HandedOverBody, HeartbeatBody, HitsBody, LinkArgs, LinksBody, OfferBody, PatchArgs,
+    PathArgs, PathsBody, PieceBody, PingArgs, PongBody, PromoteBody, PromotedBody, QuestionBody,
+    QuestionProblemBody, ReachArgs, RefusedBody, RemoveArgs, ReplyBody, ReseedBody, ReseedingBody,
+    ResourceDocument, ResourcePatchDocument, RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs,
+    StateBody, StatusBody, StatusGetBody, SubgraphBody, SwitchOverBody, SyncArgs, SyncBeginBody, SyncEndBody,
+    TransactionEventBody,
 };
 
 /// What a message is for.
@@ -371,6 +373,18 @@ pub const ENTRIES: &[Entry] = &[
         event::<BookmarkBody>,
     ),
     Entry::new(
+        Group::Event,
+        "epoch.started",
+        "An instance has begun an epoch.",
+        event::<EpochStartedBody>,
+    ),
+    Entry::new(
+        Group::Event,
+        "secondary.diverged",
+        "A copy is not the same as the original.",
+        event::<DivergedBody>,
+    ),
+    Entry::new(
         Group::Sync,
         "sync.begin",
         "A sync begins.",
@@ -411,6 +425,72 @@ pub const ENTRIES: &[Entry] = &[
         "heartbeat",
         "Where the instance that serves is.",
         message::<HeartbeatBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "epoch.claim",
+        "An epoch has begun elsewhere, and whoever serves in a lower one has to stop.",
+        message::<HeartbeatBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "status.get",
+        "How is an instance?",
+        request::<StatusGetBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "status",
+        "How an instance is.",
+        message::<StatusBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "promote",
+        "Take the place of the instance that serves.",
+        request::<PromoteBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "promoted",
+        "An instance has begun an epoch, and is about to serve.",
+        message::<PromotedBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "switch-over",
+        "Take the place of the instance that serves, which stops first.",
+        request::<SwitchOverBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "hand-over",
+        "Stop serving, and say where.",
+        request::<HandOverBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "handed-over",
+        "Where an instance has stopped serving.",
+        message::<HandedOverBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "reseed",
+        "Get another copy from the instance that serves.",
+        request::<ReseedBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "reseeding",
+        "An instance is about to get another copy.",
+        message::<ReseedingBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "refused",
+        "An instance does not do what it was asked.",
+        message::<RefusedBody>,
     ),
     Entry::new(
         Group::Document,

@@ -64,6 +64,7 @@ const ROOMS: &[Room] = &[
             "broker",
             "telemetry",
             "engine",
+            "replica",
             "config",
             "app",
         ],

@@ -33,6 +33,7 @@ mod hostile;
 mod idempotency;
 mod mirror;
 mod problems;
+mod promotion;
 mod refused_questions;
 mod search;
 mod secondary;

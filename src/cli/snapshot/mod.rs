@@ -14,7 +14,7 @@ use crate::store::archive::{Archive, ArchiveFault};
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::server::chain;
+use crate::app::chain;
 
 pub use inspect::inspect;
 pub use open::open;

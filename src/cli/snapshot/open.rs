@@ -12,10 +12,10 @@ use crate::store::archive::{Archive, Order, install};
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::super::register::Register;
-use super::super::server::chain;
 use super::super::{graph, refuse, search, wait};
 use super::args::{OpenArgs, Opened, Question};
 use super::failure;
+use crate::app::chain;
 
 /// A folder that is gone when it is not needed any more.
 struct Scratch(PathBuf);

@@ -8,7 +8,7 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use super::Running;
 use super::recovery::Whole;
 use crate::domain::{Parcel, Position, Step, strategies};
-use crate::engine::{Config, Stopped, Unfollowable};
+use crate::engine::{Config, Entry, Stopped, Unfollowable};
 
 impl Running {
     /// What it would ship after a sequence, in parcels of about so many bytes.
@@ -31,7 +31,12 @@ impl Running {
     }
 
     fn enter(&self, epoch: u64) -> Position {
-        self.runtime.block_on(self.engine.enter(epoch)).unwrap()
+        self.runtime
+            .block_on(self.engine.enter(Entry {
+                epoch,
+                ..Entry::default()
+            }))
+            .unwrap()
     }
 
     fn position(&self) -> Position {

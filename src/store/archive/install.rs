@@ -15,7 +15,8 @@ use super::rows::TABLES;
 use super::writer::sync_folder_of;
 use crate::domain::{Digest, Position};
 use crate::store::tables::{
-    EPOCH_KEY, INSTANCE_KEY, NUMBERS, PUBLISHED_KEY, SEQUENCE_KEY, SHIPPED_KEY, TEXTS,
+    BEGAN_KEY, EPOCH_KEY, INSTANCE_KEY, NUMBERS, PUBLISHED_KEY, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY,
+    TEXTS,
 };
 use crate::store::{Config, FILE, Fault, INDEX_FOLDER, Snapshot, open_database};
 
@@ -219,12 +220,17 @@ fn take_over(
     writing.set_two_phase_commit(true);
     writing.set_quick_repair(true);
     // It is another copy of the register than the one that it was taken from.
-    writing.open_table(TEXTS)?.remove(INSTANCE_KEY)?;
+    {
+        let mut texts = writing.open_table(TEXTS)?;
+        texts.remove(INSTANCE_KEY)?;
+        texts.remove(STANDING_KEY)?;
+    }
     if order.raise_epoch {
         position.epoch = position.epoch.max(old_epoch).saturating_add(1);
         let mut numbers = writing.open_table(NUMBERS)?;
         let sequence = numbers.get(SEQUENCE_KEY)?.map_or(0, |number| number.value());
         numbers.insert(EPOCH_KEY, position.epoch)?;
+        numbers.insert(BEGAN_KEY, sequence)?;
         numbers.insert(PUBLISHED_KEY, sequence)?;
         numbers.insert(SHIPPED_KEY, sequence)?;
     }

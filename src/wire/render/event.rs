@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::{Bookmark, Change, Event, Fact, Id, Position, Timestamp, Trace};
 use crate::wire::shape::{
-    BookmarkBody, EventBody, LinksBody, TransactionBody, TransactionEventBody, TransactionRef,
+    BookmarkBody, DivergedBody, EpochStartedBody, EventBody, LinksBody, TransactionBody,
+    TransactionEventBody, TransactionRef,
 };
 use crate::wire::to_bytes;
 
@@ -18,6 +19,10 @@ pub const CC_ENVIRONMENTS_MAX: usize = 256;
 const TRANSACTION_COMMITTED: &str = "transaction.committed";
 /// The type of the event that proves a copy.
 const BOOKMARK: &str = "bookmark";
+/// The type of the event that says that an epoch has begun.
+const EPOCH_STARTED: &str = "epoch.started";
+/// The type of the event that says that a copy differs.
+const DIVERGED: &str = "secondary.diverged";
 
 /// A message to publish to the events exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +122,7 @@ pub fn render_transaction(
     }
 }
 
-/// The message that says where the register is, and proves a whole copy. Each is published once, so the time makes its id.
+/// The message that says where the register is, and proves a whole copy.
 pub fn render_bookmark(bookmark: &Bookmark, time: Timestamp, cluster: &str, namespace: &str) -> Outgoing {
     let Bookmark {
         position: Position { epoch, sequence },
@@ -133,16 +138,75 @@ pub fn render_bookmark(bookmark: &Bookmark, time: Timestamp, cluster: &str, name
         digest: digest.to_string(),
         tombstone_floor: floor,
     };
-    let message_id = format!("{epoch}-{sequence}-bookmark-{}", time.0);
+    notice(
+        BOOKMARK,
+        bookmark.position,
+        time,
+        cluster,
+        namespace,
+        to_bytes(&body),
+    )
+}
+
+/// The message that an epoch has begun, after the sequence of `position`.
+pub fn render_epoch_started(
+    position: Position,
+    instance: &str,
+    time: Timestamp,
+    cluster: &str,
+    namespace: &str,
+) -> Outgoing {
+    let body = EpochStartedBody {
+        cluster: cluster.to_owned(),
+        epoch: position.epoch,
+        sequence: position.sequence,
+        time: format_time(time),
+        kind: EPOCH_STARTED.to_owned(),
+        instance: instance.to_owned(),
+    };
+    notice(EPOCH_STARTED, position, time, cluster, namespace, to_bytes(&body))
+}
+
+/// The message that the copy of an instance differs from the original, and how.
+pub fn render_diverged(
+    position: Position,
+    instance: &str,
+    detail: &str,
+    time: Timestamp,
+    cluster: &str,
+    namespace: &str,
+) -> Outgoing {
+    let body = DivergedBody {
+        cluster: cluster.to_owned(),
+        epoch: position.epoch,
+        sequence: position.sequence,
+        time: format_time(time),
+        kind: DIVERGED.to_owned(),
+        instance: instance.to_owned(),
+        detail: detail.to_owned(),
+    };
+    notice(DIVERGED, position, time, cluster, namespace, to_bytes(&body))
+}
+
+/// A message about the register as a whole. Each is published once, so the time makes its id.
+fn notice(
+    kind: &str,
+    Position { epoch, sequence }: Position,
+    time: Timestamp,
+    cluster: &str,
+    namespace: &str,
+    body: Vec<u8>,
+) -> Outgoing {
+    let message_id = format!("{epoch}-{sequence}-{kind}-{}", time.0);
     let source = source(namespace, cluster);
     Outgoing {
-        kind: BOOKMARK.to_owned(),
-        routing_key: BOOKMARK.to_owned(),
+        kind: kind.to_owned(),
+        routing_key: kind.to_owned(),
         correlation_id: String::new(),
-        headers: headers(time, sequence, BOOKMARK, &message_id, cluster, &source),
+        headers: headers(time, sequence, kind, &message_id, cluster, &source),
         message_id,
         cc: Vec::new(),
-        body: to_bytes(&body),
+        body,
     }
 }
 

@@ -119,3 +119,43 @@ pub struct BookmarkBody {
     /// A reader whose last sequence is at least this can resume; an older one gets the state.
     pub tombstone_floor: u64,
 }
+
+/// An instance has begun an epoch: another served before, or a register was restored. It has no sequence of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EpochStartedBody {
+    /// The identity of the cluster.
+    pub cluster: String,
+    /// The epoch that has begun.
+    pub epoch: u64,
+    /// The last sequence of the epoch before.
+    pub sequence: u64,
+    /// When it was told.
+    #[schemars(with = "TimeText")]
+    pub time: String,
+    /// `epoch.started`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name of the instance that serves in it.
+    pub instance: String,
+}
+
+/// The copy of an instance is not the same as the original; it does not follow any more. It has no sequence of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DivergedBody {
+    /// The identity of the cluster.
+    pub cluster: String,
+    /// The epoch of the copy.
+    pub epoch: u64,
+    /// The last sequence of the copy.
+    pub sequence: u64,
+    /// When it was found.
+    #[schemars(with = "TimeText")]
+    pub time: String,
+    /// `secondary.diverged`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name of the instance that holds the copy.
+    pub instance: String,
+    /// What differs.
+    pub detail: String,
+}

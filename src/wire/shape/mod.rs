@@ -26,8 +26,14 @@ pub use document::{
     DependencyDocument, EntrypointDocument, EnvironmentDocument, EnvironmentPatchDocument, NatureWord,
     ResourceDocument, ResourcePatchDocument, StatusEndpointDocument, StatusExpectDocument, TargetDocument,
 };
-pub use event::{BookmarkBody, EventBody, LinksBody, TransactionBody, TransactionEventBody, TransactionRef};
-pub use instance::{ChangesGetBody, HeartbeatBody};
+pub use event::{
+    BookmarkBody, DivergedBody, EpochStartedBody, EventBody, LinksBody, TransactionBody,
+    TransactionEventBody, TransactionRef,
+};
+pub use instance::{
+    ChangesGetBody, HandOverBody, HandedOverBody, HeartbeatBody, LagBody, PromoteBody, PromotedBody,
+    RefusedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody, SwitchOverBody,
+};
 pub use question::{
     CyclesArgs, DanglingArgs, PathArgs, PingArgs, PositionBody, QuestionBody, ReachArgs, SearchArgs,
 };

@@ -60,7 +60,7 @@ impl Event {
 
     /// Whether it has a sequence of its own.
     pub(crate) fn counts(&self) -> bool {
-        self.kind() != "transaction.committed"
+        !matches!(self.kind(), "transaction.committed" | "epoch.started")
     }
 }
 

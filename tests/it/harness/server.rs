@@ -70,14 +70,19 @@ impl TestServer {
 
     /// The same, of a secondary of the instance on `source`.
     pub(crate) fn prepare_secondary(broker: &TestBroker, source: &TestBroker, settings: &str) -> Self {
+        let mut server = Self::prepare_beside(broker, source, settings);
+        server.role = &[];
+        server
+    }
+
+    /// The same, of a primary whose other side is on `source`.
+    pub(crate) fn prepare_beside(broker: &TestBroker, source: &TestBroker, settings: &str) -> Self {
         let source = source.config();
         let settings = format!(
             "replication.source.url = '{}'\nreplication.source.namespace = '{}'\n{settings}",
             source.url, source.namespace
         );
-        let mut server = Self::prepare(broker, &settings);
-        server.role = &[];
-        server
+        Self::prepare(broker, &settings)
     }
 
     /// Gives the server another broker and namespace, for its next start.

@@ -1,0 +1,392 @@
+//! What operators ask of one instance, or of all: how it is, and to change places.
+//!
+//! Whoever may write to the exchange `control` of a namespace may do this. Each request goes to the queue of one
+//! instance, which answers it with its own connection, and does nothing before it has answered.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::letter::{Letter, hand_over};
+use super::lookout::{Stage, View};
+use super::{Fault, Follower, PRIMARY_KEY, Replica};
+use crate::broker::{Client, Message, Session};
+use crate::domain::{Position, Problem, ProblemKind, Role, Standing};
+use crate::engine::Entry;
+use crate::wire;
+use crate::wire::shape::{
+    HandedOverBody, LagBody, PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody, StatusBody,
+    SwitchOverBody,
+};
+
+/// The routing key of what every instance is asked.
+pub const ALL_KEY: &str = "instances";
+/// The type of the question how an instance is.
+pub const STATUS_GET: &str = "status.get";
+/// The type of its answer.
+pub const STATUS: &str = "status";
+/// The type of the order to take the place of the instance that serves.
+pub const PROMOTE: &str = "promote";
+/// The type of its answer.
+pub const PROMOTED: &str = "promoted";
+/// The type of the order to take the place of the instance that serves, once that has stopped.
+pub const SWITCH_OVER: &str = "switch-over";
+/// The type of the order to get another copy.
+pub const RESEED: &str = "reseed";
+/// The type of its answer.
+const RESEEDING: &str = "reseeding";
+/// The type of an answer that says no.
+pub const REFUSED: &str = "refused";
+
+/// An instance that was not heard for this many heartbeats, and for [`SILENT`], does not serve any more, as far as one can
+/// know.
+const SILENT_HEARTBEATS: u32 = 5;
+const SILENT: Duration = Duration::from_secs(5);
+/// How long the instance that serves has to finish what is in flight, and to say where it has stopped.
+const HAND_OVER: Duration = Duration::from_mins(1);
+/// How long the copy may then take for what it lacks.
+const CATCH_UP: Duration = Duration::from_mins(1);
+/// Changes that a copy may lack when it asks to take over, so that the pause is short.
+const LACKED_MAX: u64 = 10_000;
+
+/// What an instance does next, after the request that says so was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing: the process ends.
+    Done,
+    /// It serves.
+    Serve,
+    /// It follows.
+    Follow,
+    /// It gets another copy.
+    Reseed,
+}
+
+/// The routing key of what one instance is asked.
+pub fn key_of(copy: &str) -> String {
+    format!("instance.{copy}")
+}
+
+/// An answer, and what comes after it.
+struct Answer {
+    kind: &'static str,
+    body: Vec<u8>,
+    turn: Option<Turn>,
+}
+
+impl Answer {
+    fn refused(replica: &Replica, problem: &Problem) -> Self {
+        Self {
+            kind: REFUSED,
+            body: wire::to_bytes(&RefusedBody {
+                instance: replica.instance.clone(),
+                problem: problem.into(),
+            }),
+            turn: None,
+        }
+    }
+}
+
+/// Why a request is not done.
+enum No {
+    Problem(Box<Problem>),
+    Fault(Fault),
+}
+
+impl From<Box<Problem>> for No {
+    fn from(problem: Box<Problem>) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl<E: Into<Fault>> From<E> for No {
+    fn from(fault: E) -> Self {
+        Self::Fault(fault.into())
+    }
+}
+
+impl Replica {
+    /// Answers requests, one after the other, until one says what the instance is to do next, or the session breaks.
+    /// `follower` is there where the instance follows another namespace, and can be promoted.
+    ///
+    /// # Errors
+    /// [`Fault`] where the session or the engine failed.
+    pub async fn obey(&self, session: &Session, follower: Option<&Follower>) -> Result<Turn, Fault> {
+        let keys = [ALL_KEY.to_owned(), key_of(self.engine.reads().instance())];
+        let mut requests = session.subscribe(&session.names().control(), &keys).await?;
+        let publisher = session.publisher().await?;
+        while let Some(delivery) = requests.next().await {
+            let delivery = delivery?;
+            let request = delivery.message.clone();
+            delivery.ack().await?;
+            let Some(queue) = request.reply_to.clone() else {
+                continue;
+            };
+            let answer = match self.answer(&request, follower).await {
+                Ok(answer) => answer,
+                Err(No::Problem(problem)) => Answer::refused(self, &problem),
+                Err(No::Fault(fault)) => return Err(fault),
+            };
+            let message = Message {
+                kind: Some(answer.kind.to_owned()),
+                body: answer.body,
+                content_type: Some(wire::CONTENT_TYPE.to_owned()),
+                correlation_id: request.correlation_id.or(request.message_id),
+                ..Message::default()
+            };
+            let sent = publisher.send("", &queue, &message, false).await?;
+            if let Some(turn) = answer.turn {
+                // Whoever asked may be gone, and what was asked is done all the same.
+                drop(sent.wait().await);
+                return Ok(turn);
+            }
+        }
+        // The session says itself why there is nothing more.
+        Err(session.broken().await.into())
+    }
+
+    async fn answer(&self, request: &Message, follower: Option<&Follower>) -> Result<Answer, No> {
+        match request.kind.as_deref() {
+            Some(STATUS_GET) => Ok(Answer {
+                kind: STATUS,
+                body: wire::to_bytes(&self.status()),
+                turn: None,
+            }),
+            Some(PROMOTE) => self.promote(&read(request)?, follower).await,
+            Some(SWITCH_OVER) => self.switch_over(&read(request)?, follower).await,
+            Some(RESEED) => self.reseed(&read(request)?, follower),
+            other => {
+                let what = other.unwrap_or_default();
+                let detail = format!("no request to an instance has the type `{what}`");
+                Err(Box::new(Problem::new(ProblemKind::UnknownType, detail)).into())
+            }
+        }
+    }
+
+    /// How this instance is.
+    fn status(&self) -> StatusBody {
+        let engine = &self.engine;
+        let stage = self.lookout.stage().borrow().clone();
+        let held = *engine.committed().borrow();
+        let View {
+            source,
+            whole,
+            proved,
+        } = self.lookout.view(held.sequence, Instant::now());
+        let role = match stage {
+            Stage::Serving => Role::Primary,
+            _ => Role::Secondary,
+        };
+        let heard = self.lookout.heard().borrow().sequence;
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let lag = (role == Role::Secondary).then(|| LagBody {
+            source: source.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
+            changes: heard.saturating_sub(held.sequence),
+            whole_ms_ago: whole.map(millis),
+            heard_ms_ago: source.map(|(_, ago)| millis(ago)),
+        });
+        StatusBody {
+            instance: self.instance.clone(),
+            copy: engine.reads().instance().to_owned(),
+            role: role.as_str().to_owned(),
+            fault: stage.fault().map(str::to_owned),
+            stage: stage.as_str().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: engine.reads().cluster().to_owned(),
+            epoch: held.epoch,
+            sequence: held.sequence,
+            published: *engine.published().borrow(),
+            lag,
+            proved,
+            last_snapshot: self.lookout.snapshot().map(wire::format_time),
+        }
+    }
+
+    /// Takes the place of an instance that is gone.
+    async fn promote(&self, order: &PromoteBody, follower: Option<&Follower>) -> Result<Answer, No> {
+        self.can_take_over(follower)?;
+        self.is_meant(&order.cluster, Some(order.epoch))?;
+        let held = self.engine.committed().borrow().sequence;
+        if let Some((name, ago)) = self.lookout.view(held, Instant::now()).source
+            && ago < SILENT.max(self.config.heartbeat() * SILENT_HEARTBEATS)
+        {
+            if !order.force {
+                let detail = format!("{name} was heard {:.1} s ago", ago.as_secs_f64());
+                let hint = "switch over without a loss, or stop that instance first; where it must be, promote with \
+                            force and a reason";
+                return Err(Box::new(Problem::new(ProblemKind::PrimaryAlive, detail).hint(hint)).into());
+            }
+            if order.reason.trim().is_empty() {
+                let detail = "a promotion by force needs a reason, for the log";
+                return Err(Box::new(Problem::new(ProblemKind::Invalid, detail).at("/reason")).into());
+            }
+        }
+        let heard = *self.lookout.heard().borrow();
+        let position = self.claim_epoch(heard.epoch).await?;
+        let lost = heard.sequence.saturating_sub(position.sequence);
+        tracing::warn!(
+            epoch = position.epoch,
+            sequence = position.sequence,
+            lost,
+            force = order.force,
+            reason = order.reason,
+            "this instance is promoted"
+        );
+        Ok(promoted(position, lost))
+    }
+
+    /// Takes the place of the instance that serves, once it has stopped and this one holds all that it held.
+    async fn switch_over(&self, order: &SwitchOverBody, follower: Option<&Follower>) -> Result<Answer, No> {
+        let follower = self.can_take_over(follower)?;
+        self.is_meant(&order.cluster, Some(order.epoch))?;
+        let held = *self.engine.committed().borrow();
+        let lacked = self
+            .lookout
+            .heard()
+            .borrow()
+            .sequence
+            .saturating_sub(held.sequence);
+        if lacked > LACKED_MAX {
+            let detail = format!("this instance lacks {lacked} changes, so that the pause would be long");
+            let hint = format!("wait until `domesday status` says at most {LACKED_MAX}");
+            return Err(Box::new(Problem::new(ProblemKind::Unavailable, detail).hint(hint)).into());
+        }
+        let end = self.ask_to_stop(follower, held).await?;
+        let goal = Position {
+            epoch: end.epoch,
+            sequence: end.sequence,
+        };
+        let mut committed = self.engine.committed();
+        let reached = committed.wait_for(|position| position.sequence >= goal.sequence);
+        let Ok(reached) = tokio::time::timeout(CATCH_UP, reached).await else {
+            let detail = format!(
+                "the instance that served has stopped at sequence {}, and the last changes did not come in time",
+                goal.sequence
+            );
+            let hint = "look at `domesday status`; once the copy has them, promote it";
+            return Err(Box::new(Problem::new(ProblemKind::NotReached, detail).hint(hint)).into());
+        };
+        drop(reached.map_err(|_| crate::engine::Stopped)?);
+        self.agrees(goal.sequence, &end.link).await?;
+        let position = self.claim_epoch(goal.epoch).await?;
+        tracing::warn!(
+            epoch = position.epoch,
+            sequence = position.sequence,
+            "this instance has taken over by a switch"
+        );
+        Ok(promoted(position, 0))
+    }
+
+    async fn ask_to_stop(&self, follower: &Follower, held: Position) -> Result<HandedOverBody, No> {
+        let source = follower.source();
+        let client = Client::connect(source, &format!("{}/switch-over", self.instance)).await;
+        let client = client.map_err(|fault| not_asked(&fault.to_string()))?;
+        let control = source.names()?.control();
+        let request = hand_over(self.engine.reads().cluster(), held, &self.instance, HAND_OVER);
+        let answer = client.request(&control, PRIMARY_KEY, request, HAND_OVER).await;
+        client.close().await;
+        match answer.as_ref().map(Letter::read) {
+            Ok(Some(Letter::HandedOver(end))) => Ok(end),
+            Ok(Some(Letter::Heartbeat(heartbeat))) => Err(not_asked(&format!(
+                "{} serves cluster {} in epoch {}, and does not stop for this instance",
+                heartbeat.body.instance, heartbeat.body.cluster, heartbeat.body.epoch
+            ))
+            .into()),
+            Ok(_) => Err(not_asked("it answered something else").into()),
+            Err(fault) => Err(not_asked(&fault.to_string()).into()),
+        }
+    }
+
+    fn reseed(&self, order: &ReseedBody, follower: Option<&Follower>) -> Result<Answer, No> {
+        self.can_take_over(follower)?;
+        self.is_meant(&order.cluster, None)?;
+        let Position { epoch, sequence } = *self.engine.committed().borrow();
+        tracing::warn!(
+            epoch,
+            sequence,
+            "this copy is to be replaced by another, on an operator's order"
+        );
+        Ok(Answer {
+            kind: RESEEDING,
+            body: wire::to_bytes(&ReseedingBody { epoch, sequence }),
+            turn: Some(Turn::Reseed),
+        })
+    }
+
+    /// Begins the epoch after every one that was heard of, on disk before anything of it is seen.
+    async fn claim_epoch(&self, heard: u64) -> Result<Position, Fault> {
+        let before = match *self.engine.standing().borrow() {
+            Standing::Fenced { epoch, .. } => epoch,
+            _ => 0,
+        };
+        let held = self.engine.committed().borrow().epoch;
+        let entry = Entry {
+            epoch: held.max(heard).max(before) + 1,
+            began: None,
+            standing: Some(Standing::Promoted),
+        };
+        Ok(self.engine.enter(entry).await?)
+    }
+
+    fn can_take_over<'a>(&self, follower: Option<&'a Follower>) -> Result<&'a Follower, Box<Problem>> {
+        follower.ok_or_else(|| {
+            let stage = self.lookout.stage().borrow().clone();
+            let (detail, hint) = match stage {
+                Stage::Serving => ("it serves", "`domesday status` lists who follows"),
+                _ => (
+                    "it follows an instance of its own namespace",
+                    "it takes over by itself as soon as that one stops",
+                ),
+            };
+            Box::new(Problem::new(ProblemKind::NotSecondary, detail).hint(hint))
+        })
+    }
+
+    /// Fails where the sender means another register, or an epoch that has passed.
+    fn is_meant(&self, cluster: &str, epoch: Option<u64>) -> Result<(), Box<Problem>> {
+        let ours = self.engine.reads().cluster();
+        if cluster != ours {
+            let detail = format!("this is cluster {ours}, and not {cluster}");
+            return Err(Box::new(
+                Problem::new(ProblemKind::Invalid, detail).at("/cluster"),
+            ));
+        }
+        let held = self.engine.committed().borrow().epoch;
+        if epoch.is_some_and(|epoch| epoch != held) {
+            let detail = format!("this instance holds epoch {held}");
+            let hint = "look at `domesday status`, and decide again";
+            return Err(Box::new(
+                Problem::new(ProblemKind::Invalid, detail).at("/epoch").hint(hint),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn promoted(Position { epoch, sequence }: Position, lost: u64) -> Answer {
+    Answer {
+        kind: PROMOTED,
+        body: wire::to_bytes(&PromotedBody {
+            epoch,
+            sequence,
+            lost,
+        }),
+        turn: Some(Turn::Serve),
+    }
+}
+
+fn not_asked(why: &str) -> Box<Problem> {
+    let detail = format!("the instance that serves could not be asked to stop: {why}");
+    let hint = "look at `domesday status` of both; where that instance is gone, promote this one";
+    Box::new(Problem::new(ProblemKind::Unavailable, detail).hint(hint))
+}
+
+fn read<T: serde::de::DeserializeOwned>(request: &Message) -> Result<T, Box<Problem>> {
+    wire::from_bytes(&request.body).map_err(|fault| {
+        let cause = std::error::Error::source(&fault)
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let detail = format!("the request cannot be read: {cause}");
+        Box::new(Problem::new(ProblemKind::Invalid, detail))
+    })
+}
