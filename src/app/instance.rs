@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Ended, Fault, now};
+use super::{Ended, Fault, begin, now};
 use crate::api::{self, Api};
 use crate::broker::{self, ChangeLog, Lease, Purpose, Session};
 use crate::config::Config;
@@ -15,6 +15,8 @@ use crate::replica::{self, Claim, Follower, HandOver, Lookout, Replica, Stage, T
 
 /// A session that lasted this long was a good one: the waits between sessions start small again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
+/// The wait after another copy could not be had.
+const COPY_WAIT: Duration = Duration::from_mins(1);
 /// Between two looks whether the queue of commands is empty.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -55,7 +57,7 @@ impl<'a> Instance<'a> {
             role = match turn {
                 Turn::Serve => Role::Primary,
                 Turn::Follow => Role::Secondary,
-                Turn::Done | Turn::Reseed => return Ok(turn),
+                Turn::Done | Turn::Reseed { .. } => return Ok(turn),
             };
         }
     }
@@ -114,11 +116,49 @@ impl<'a> Instance<'a> {
         };
         let turn = tokio::select! {
             ended = self.sessions(Purpose::Answer, draining.clone(), session) => ended,
-            fault = following => Err(fault),
+            ended = following => ended,
         };
         lookout.reset();
         lookout.enter(Stage::Waiting);
-        turn
+        match turn {
+            Ok(Turn::Reseed { keep_old }) => self.get_another_copy(keep_old, draining).await,
+            turn => turn,
+        }
+    }
+
+    /// Fetches another copy, and answers questions from the old one meanwhile.
+    async fn get_another_copy(&self, keep_old: bool, draining: watch::Receiver<bool>) -> Result<Turn, Fault> {
+        self.replica.lookout.enter(Stage::Seeding);
+        let source = self.config.replication.source.broker(&self.config.broker);
+        let api = Api {
+            role: Role::Secondary,
+            ..self.api()
+        };
+        let session = async |session: &Session| {
+            tokio::select! {
+                ended = api.answer(session, draining.clone()) => Ok(ended.map(|()| Turn::Done)?),
+                turn = self.replica.obey(session, None) => Ok(turn?),
+            }
+        };
+        let fetching = async {
+            match begin::fetch(self.config, &source).await {
+                Ok(()) => Ok(Turn::Reseed { keep_old }),
+                Err(replica::Fault::Broker(fault)) => Err(fault.into()),
+                Err(fault) => {
+                    tracing::error!(
+                        fault = &fault as &dyn std::error::Error,
+                        wait_ms = COPY_WAIT.as_millis(),
+                        "another copy could not be had; the old one stays"
+                    );
+                    tokio::time::sleep(COPY_WAIT).await;
+                    Ok(Turn::Follow)
+                }
+            }
+        };
+        tokio::select! {
+            ended = self.sessions(Purpose::Answer, draining.clone(), session) => ended,
+            fetched = fetching => fetched,
+        }
     }
 
     /// Says it to all who read events, where this copy is found to be another than the original.
@@ -132,9 +172,17 @@ impl<'a> Instance<'a> {
         }
     }
 
-    /// Follows for ever. What cannot be followed any more stays as it is, and goes on answering: a person decides.
-    async fn follow(&self, follower: &Follower) -> Fault {
+    /// Follows for ever, or until changes are missing that nobody has any more: then another copy is needed. What cannot
+    /// be followed for another reason stays as it is, and goes on answering: a person decides.
+    async fn follow(&self, follower: &Follower) -> Result<Turn, Fault> {
         match follower.run().await {
+            Err(fault @ replica::Fault::Lost { .. }) => {
+                tracing::warn!(
+                    fault = &fault as &dyn std::error::Error,
+                    "this instance gets another copy, since it cannot follow from where it is"
+                );
+                Ok(Turn::Reseed { keep_old: false })
+            }
             Err(fault) if fault.is_permanent() => {
                 tracing::error!(
                     fault = &fault as &dyn std::error::Error,
@@ -143,8 +191,8 @@ impl<'a> Instance<'a> {
                 self.replica.lookout.enter(Stage::after(&fault));
                 std::future::pending().await
             }
-            Err(replica::Fault::Broker(fault)) => fault.into(),
-            Err(fault) => Fault::Process(std::io::Error::other(fault)),
+            Err(replica::Fault::Broker(fault)) => Err(fault.into()),
+            Err(fault) => Err(Fault::Process(std::io::Error::other(fault))),
             Ok(()) => std::future::pending().await,
         }
     }

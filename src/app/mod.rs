@@ -1,5 +1,6 @@
 //! The `app` room: composition. Build, run, drain.
 
+mod begin;
 mod instance;
 
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::domain::{Role, Timestamp};
+use crate::domain::{Role, Standing, Timestamp};
 use crate::engine::{self, Engine, FailAt, Schedule, Setup, UnknownPoint};
-use crate::replica::{self, Lookout};
+use crate::replica::{self, Lookout, Turn};
 use crate::{api, broker};
 
 pub use crate::replica::chain;
@@ -26,8 +27,6 @@ const TICK: Duration = Duration::from_secs(1);
 const SNAPSHOT_TICK: Duration = Duration::from_secs(30);
 /// The wait after a snapshot that failed.
 const SNAPSHOT_WAIT: Duration = Duration::from_mins(10);
-/// Time between two questions after the instance that a new secondary is to follow.
-const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Why a server ended.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +43,9 @@ pub enum Fault {
     /// The planned failure is none that we know.
     #[error("{FAIL_AT} cannot be used")]
     FailAt(#[from] UnknownPoint),
+    /// Another copy could not take the place of the register.
+    #[error("the other copy of the register cannot be put in its place")]
+    Install(#[source] engine::Fault),
     /// This register cannot go on from what was served before, or from what is served.
     #[error("this register does not fit to what was served")]
     Replica(#[source] replica::Fault),
@@ -60,7 +62,7 @@ impl Fault {
             Self::Broker(fault) => fault.is_permanent(),
             Self::FailAt(_) => true,
             Self::Replica(fault) => fault.is_permanent(),
-            Self::Engine(_) | Self::Process(_) => false,
+            Self::Engine(_) | Self::Install(_) | Self::Process(_) => false,
         }
     }
 }
@@ -106,15 +108,33 @@ fn planned_failure() -> Result<FailAt, UnknownPoint> {
 async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault> {
     let mut draining = listen_for_signals()?;
     let new_cluster = tokio::select! {
-        named = name_cluster(config, role) => named?,
+        named = begin::begin(config, role) => named?,
         _ = draining.wait_for(|draining| *draining) => return Ok(()),
     };
+    loop {
+        let turn = live(config, role, &new_cluster, &fail_at, draining.clone()).await?;
+        let Turn::Reseed { keep_old } = turn else {
+            tracing::info!("stopped");
+            return Ok(());
+        };
+        begin::install(config, Standing::Secondary, keep_old).await?;
+    }
+}
+
+/// From opening the register to closing it.
+async fn live(
+    config: &Config,
+    role: Role,
+    new_cluster: &str,
+    fail_at: &FailAt,
+    draining: watch::Receiver<bool>,
+) -> Result<Turn, Fault> {
     let setup = Setup {
         engine: config.engine.clone(),
         store: config.store.clone(),
         search: config.search.clone(),
         limits: config.limits.into(),
-        new_cluster,
+        new_cluster: new_cluster.to_owned(),
         new_instance: uuid::Uuid::now_v7().to_string(),
         clock: Arc::new(now),
         fail_at: fail_at.clone(),
@@ -129,7 +149,7 @@ async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault
         schedule.map(Arc::new),
         Arc::clone(&lookout),
     ));
-    let instance = Instance::new(config, &engine, fail_at, lookout);
+    let instance = Instance::new(config, &engine, fail_at.clone(), lookout);
     let served = tokio::select! {
         served = instance.run(role, draining) => served,
         fault = engine.failed() => Err(Fault::Engine(fault)),
@@ -137,47 +157,7 @@ async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault
     ticker.abort();
     keeper.abort();
     engine.drain().await;
-    if served.is_ok() {
-        tracing::info!("stopped");
-    }
-    served.map(|_| ())
-}
-
-/// The cluster that a new data directory is to belong to: that of the instance which serves, or a new one. A secondary
-/// without data waits until somebody tells it.
-async fn name_cluster(config: &Config, role: Role) -> Result<String, Fault> {
-    let new = uuid::Uuid::now_v7().to_string();
-    if !engine::is_new(&config.store) {
-        return Ok(new);
-    }
-    let source = match role {
-        Role::Primary => config.broker.clone(),
-        Role::Secondary => config.replication.source.broker(&config.broker),
-    };
-    let mut told = false;
-    loop {
-        let fault = match (
-            replica::served_cluster(&source, &config.instance.name).await,
-            role,
-        ) {
-            (Ok(Some(cluster)), _) => return Ok(cluster),
-            // Nobody serves: this is the first. A broker that cannot be reached is waited for later.
-            (Ok(None) | Err(_), Role::Primary) => return Ok(new),
-            (Ok(None), Role::Secondary) => None,
-            (Err(replica::Fault::Broker(fault)), Role::Secondary) if fault.is_permanent() => {
-                return Err(fault.into());
-            }
-            (Err(fault), Role::Secondary) => Some(fault),
-        };
-        if !told {
-            tracing::warn!(
-                fault = fault.as_ref().map(|fault| fault as &dyn std::error::Error),
-                "no instance serves that this one could follow; waiting for one"
-            );
-            told = true;
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
+    served
 }
 
 async fn tick(engine: Engine) {

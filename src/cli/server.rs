@@ -59,6 +59,7 @@ fn exit_of(fault: &app::Fault) -> Exit {
         app::Fault::Broker(_) => Exit::Unavailable,
         app::Fault::Start(_)
         | app::Fault::Engine(_)
+        | app::Fault::Install(_)
         | app::Fault::Replica(_)
         | app::Fault::FailAt(_)
         | app::Fault::Process(_) => Exit::Internal,

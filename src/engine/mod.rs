@@ -4,6 +4,7 @@
 //! the batch has decided so far, and commits the batch in one transaction. Only then is it applied to the [`Model`],
 //! handed to the index's thread, announced to the relay, and answered.
 
+mod another;
 mod as_of;
 mod batch;
 mod fail_at;
@@ -29,8 +30,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::domain::graph::GraphFull;
 use crate::domain::{Envelope, Limits, Position, Receipt, Standing, Timestamp, ViewFault};
 use crate::store::archive::ArchiveFault;
+pub use crate::store::archive::{Part, Place};
 use crate::{search, store};
 
+pub use another::{another_copy, install_another};
 pub use as_of::AsOf;
 pub use fail_at::{FailAt, Point, UnknownPoint};
 pub use follow::Unfollowable;
@@ -117,6 +120,11 @@ impl Fault {
     /// Whether starting again is useless until a person has changed something.
     pub const fn is_permanent(&self) -> bool {
         matches!(self, Self::Store(fault) if fault.is_permanent())
+    }
+
+    /// Whether only one piece of a snapshot is to blame, which can be fetched again.
+    pub const fn is_of_a_piece(&self) -> bool {
+        matches!(self, Self::Archive(ArchiveFault::Piece(_)))
     }
 }
 

@@ -58,8 +58,11 @@ pub enum Turn {
     Serve,
     /// It follows.
     Follow,
-    /// It gets another copy.
-    Reseed,
+    /// Another copy takes the place of this one.
+    Reseed {
+        /// Whether the old one stays beside it.
+        keep_old: bool,
+    },
 }
 
 /// The routing key of what one instance is asked.
@@ -309,7 +312,7 @@ impl Replica {
         Ok(Answer {
             kind: RESEEDING,
             body: wire::to_bytes(&ReseedingBody { epoch, sequence }),
-            turn: Some(Turn::Reseed),
+            turn: Some(Turn::Reseed { keep_old: true }),
         })
     }
 

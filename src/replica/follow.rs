@@ -156,8 +156,10 @@ impl Follower {
             if basket.is_whole() && !self.take_in(client, &mut basket, from).await? {
                 return Ok(());
             }
-            if let Some(heartbeat) = heartbeat {
-                self.compare(client, &heartbeat).await?;
+            if let Some(heartbeat) = heartbeat
+                && !self.compare(client, &heartbeat, from).await?
+            {
+                return Ok(());
             }
         }
         Ok(())
@@ -216,14 +218,7 @@ impl Follower {
             self.ask_for_more(client).await?;
             let held = self.replica.engine.committed().borrow().sequence;
             if first > held + 1 {
-                if *from == StreamOffset::First {
-                    return Err(Fault::Lost {
-                        from: held + 1,
-                        to: first - 1,
-                    });
-                }
-                *from = StreamOffset::First;
-                return Ok(false);
+                return further_back(from, held + 1, first - 1);
             }
         }
         let bodies = parcels.into_iter().map(|parcel| parcel.body).collect();
@@ -234,8 +229,9 @@ impl Follower {
         }
     }
 
-    /// Asks the instance that serves for all that it has and we have not; nothing where it is silent.
-    async fn ask_for_more(&self, client: &Client) -> Result<(), Fault> {
+    /// Asks the instance that serves for all that it has and we have not. Says whether it has answered to the end; nothing
+    /// comes where it is silent.
+    async fn ask_for_more(&self, client: &Client) -> Result<bool, Fault> {
         let control = self.source.names()?.control();
         let mut basket = Basket::default();
         loop {
@@ -246,7 +242,7 @@ impl Follower {
                 Ok(answer) => answer,
                 Err(fault) if fault.kind() == FaultKind::Connection => return Err(fault.into()),
                 // Nobody serves, or whoever does is busy: the stream may have it.
-                Err(_) => return Ok(()),
+                Err(_) => return Ok(false),
             };
             match Letter::read(&answer) {
                 Some(Letter::Changes(parcel)) if self.is_news(&parcel) && parcel.first <= from => {
@@ -255,9 +251,9 @@ impl Follower {
                 }
                 Some(Letter::Heartbeat(heartbeat)) => {
                     self.hear_heartbeat(&heartbeat);
-                    return Ok(());
+                    return Ok(true);
                 }
-                _ => return Ok(()),
+                _ => return Ok(false),
             }
             if basket.is_whole() {
                 let Basket { parcels, .. } = std::mem::take(&mut basket);
@@ -267,31 +263,41 @@ impl Follower {
         }
     }
 
-    /// Compares the copy with what a heartbeat says of the original.
-    async fn compare(&self, client: &Client, heartbeat: &Heartbeat) -> Result<(), Fault> {
+    /// Compares the copy with what a heartbeat says of the original; false where the stream is to be read from `from`.
+    async fn compare(
+        &self,
+        client: &Client,
+        heartbeat: &Heartbeat,
+        from: &mut StreamOffset,
+    ) -> Result<bool, Fault> {
         let body = &heartbeat.body;
         let engine = &self.replica.engine;
         if body.cluster != engine.reads().cluster() {
-            return Ok(());
+            return Ok(true);
         }
         let held = *engine.committed().borrow();
         if body.epoch < held.epoch {
-            return Ok(());
+            return Ok(true);
         }
         self.hear_heartbeat(heartbeat);
         if body.sequence > held.sequence {
             // What came before it in the stream was not all: a parcel was lost, or was of another epoch.
-            return self.ask_for_more(client).await;
+            let answered = self.ask_for_more(client).await?;
+            let held = engine.committed().borrow().sequence;
+            if answered && held < body.sequence {
+                return further_back(from, held + 1, body.sequence);
+            }
+            return Ok(true);
         }
         self.replica.agrees(body.sequence, &body.link).await?;
         if body.sequence < held.sequence {
-            return Ok(());
+            return Ok(true);
         }
         engine.confirm(body.published);
         let reads = Arc::clone(engine.reads());
         let ours = tokio::task::spawn_blocking(move || reads.bookmark()).await??;
         if ours.position.sequence != body.sequence {
-            return Ok(());
+            return Ok(true);
         }
         let digest = ours.digest.to_string();
         if digest != body.digest {
@@ -311,7 +317,7 @@ impl Follower {
             };
             engine.enter(entry).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn hear(&self, epoch: u64, sequence: u64) {
@@ -334,6 +340,19 @@ impl Follower {
             StreamOffset::Timestamp(seconds.saturating_sub(MARGIN_S))
         }))
     }
+}
+
+/// Where changes are missing that the instance that serves has not: the stream may have them, further back. Gives false,
+/// for that.
+fn further_back(from: &mut StreamOffset, first: u64, last: u64) -> Result<bool, Fault> {
+    if *from == StreamOffset::First {
+        return Err(Fault::Lost {
+            from: first,
+            to: last,
+        });
+    }
+    *from = StreamOffset::First;
+    Ok(false)
 }
 
 /// Asks the instance that serves who it is; `None` where nobody does.

@@ -25,6 +25,8 @@ pub enum Stage {
     Following,
     /// It takes commands.
     Serving,
+    /// It fetches another copy.
+    Seeding,
     /// Another has taken its place, and it follows nobody.
     Fenced,
     /// Its copy is not the same as the original; a person has to decide.
@@ -59,6 +61,7 @@ impl Stage {
             Self::StandingBy => "standing-by",
             Self::Following => "following",
             Self::Serving => "serving",
+            Self::Seeding => "seeding",
             Self::Fenced => "fenced",
             Self::Diverged(_) => "diverged",
             Self::Broken(_) => "broken",

@@ -11,6 +11,7 @@ mod desk;
 mod follow;
 mod letter;
 mod lookout;
+mod seed;
 mod ship;
 mod stand_by;
 mod tail;
@@ -34,6 +35,7 @@ pub use control::{
 pub use desk::HandOver;
 pub use follow::Follower;
 pub use lookout::{Lookout, Stage};
+pub use seed::fetch;
 pub use unshipped::{Unshipped, export};
 
 /// The routing key of requests to the instance that serves.
@@ -164,6 +166,15 @@ pub enum Fault {
         /// The digest there.
         theirs: String,
     },
+    /// Nobody gives another copy of the register.
+    #[error("no instance gives another copy of the register: {0}")]
+    NoCopy(String),
+    /// A piece of another copy came damaged on its way.
+    #[error("piece {0} of the copy came damaged")]
+    Damaged(u64),
+    /// Another copy of the register cannot be written.
+    #[error("another copy of the register cannot be written")]
+    Copy(#[source] engine::Fault),
     /// Another register has taken the place of this one.
     #[error(
         "instance {} serves this register in epoch {}, which began after sequence {}: this one must not write any more",
@@ -261,13 +272,25 @@ impl Claim {
     }
 }
 
+/// What is served somewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The identity of the cluster.
+    pub cluster: String,
+    /// The sequence of the last change.
+    pub sequence: u64,
+}
+
 /// Asks whoever serves which register that is; `None` where nobody does.
 ///
 /// # Errors
 /// [`Fault::Broker`] where the broker cannot be used.
-pub async fn served_cluster(source: &broker::Config, name: &str) -> Result<Option<String>, Fault> {
+pub async fn who_serves(source: &broker::Config, name: &str) -> Result<Option<Served>, Fault> {
     let served = follow::who_serves(source, name).await?;
-    Ok(served.map(|heartbeat| heartbeat.body.cluster))
+    Ok(served.map(|heartbeat| Served {
+        cluster: heartbeat.body.cluster,
+        sequence: heartbeat.body.sequence,
+    }))
 }
 
 impl Replica {

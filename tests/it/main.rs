@@ -37,6 +37,7 @@ mod promotion;
 mod refused_questions;
 mod search;
 mod secondary;
+mod seeding;
 mod snapshot_problems;
 mod snapshots;
 mod standing_by;

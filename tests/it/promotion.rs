@@ -8,6 +8,7 @@ use crate::harness::client::{TestClient, message};
 use crate::harness::events::Events;
 use crate::harness::server::TestServer;
 
+const IN_PLACE: &str = "a copy of the register is in its place";
 const REPLACED: &str = "another instance has taken the place of this one";
 
 /// Two sites: a primary, and a secondary that holds all that it does.
@@ -149,6 +150,7 @@ async fn an_old_primary_puts_what_only_it_has_into_a_file() {
     promote(&secondary).await;
     put(&secondary, "after").await;
 
+    let events = Events::all(&one).await;
     primary.launch();
     primary.says(REPLACED).await;
     let file = primary.data().join("unshipped-1-2-4.jsonl");
@@ -164,7 +166,27 @@ async fn an_old_primary_puts_what_only_it_has_into_a_file() {
     assert_eq!(now["sequence"], 4);
     assert!(now["fault"].as_str().unwrap().contains("history"), "{now:#}");
 
+    events
+        .until("it is told", |events| {
+            events.iter().any(|event| event.kind() == "secondary.diverged")
+        })
+        .await;
+
+    // An operator decides: the copy of the other site, and the old one beside it.
+    primary.cli(&["secondary", "reseed", "--yes"]).await.expect(0);
+    primary.says(IN_PLACE).await;
+    let kept = primary.data().join("domesday.redb.replaced-1");
+    assert!(kept.exists());
+    let reply = put(&secondary, "last").await;
+    primary.answers().await;
+    reached(&primary, &reply).await;
+    assert_eq!(
+        until_stage(&primary, "following").await["sequence"],
+        reply["sequence"]
+    );
+
     primary.kill9().await;
+    std::fs::rename(kept, primary.data().join("domesday.redb")).unwrap();
     let again = primary.folder().join("again.jsonl").display().to_string();
     let data = primary.data().display().to_string();
     let ran = primary

@@ -11,7 +11,6 @@ use crate::harness::program::run;
 use crate::harness::server::TestServer;
 
 const WAITING: &str = "no instance serves that this one could follow";
-const NOT_FOLLOWING: &str = "this instance does not follow any more";
 
 async fn put(client: &TestClient, id: &str) -> Value {
     client
@@ -65,6 +64,11 @@ async fn it_waits_for_a_primary_follows_it_and_answers() {
     );
     for answer in [&mut ours, &mut theirs] {
         answer["took_us"] = json!(0);
+        // At the same distance they come in no order.
+        for list in ["nodes", "edges"] {
+            let items = answer[list].as_array_mut().unwrap();
+            items.sort_by_key(ToString::to_string);
+        }
     }
     assert_eq!(ours, theirs);
     let found = there
@@ -102,37 +106,6 @@ async fn a_command_sent_to_it_has_nowhere_to_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_was_served_from_differs_and_says_so() {
-    let (source, broker) = (TestBroker::get(), TestBroker::get());
-    let mut primary = TestServer::start(&source).await;
-    let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
-    secondary.restart().await;
-    let reply = put(&primary.client().await, "a").await;
-    reached(&secondary, &reply).await;
-    // A copy that somebody let serve on its own: its history forks from the one that it followed.
-    secondary.kill9().await;
-    let mut apart = TestServer::prepare(&broker, "");
-    std::fs::create_dir(apart.data()).unwrap();
-    let file = "domesday.redb";
-    std::fs::copy(secondary.data().join(file), apart.data().join(file)).unwrap();
-    apart.restart().await;
-    put(&apart.client().await, "on-its-own").await;
-    assert_eq!(apart.terminate().await.code(), Some(0));
-    std::fs::copy(apart.data().join(file), secondary.data().join(file)).unwrap();
-    put(&primary.client().await, "b").await;
-    put(&primary.client().await, "c").await;
-    secondary.launch();
-    secondary.says(NOT_FOLLOWING).await;
-    secondary.answers().await;
-    assert_eq!(
-        secondary.client().await.sequence().await,
-        2,
-        "what it has is left as it is"
-    );
-    primary.kill9().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn it_comes_back_after_its_private_broker_was_away() {
     let broker = TestBroker::get();
     let source = tokio::task::block_in_place(TestBroker::private);
@@ -157,38 +130,14 @@ async fn it_comes_back_after_its_private_broker_was_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_comes_too_late_begins_with_a_snapshot() {
+async fn one_may_begin_with_a_snapshot_that_was_brought_to_it() {
     let (source, broker) = (TestBroker::get(), TestBroker::get());
     let primary = TestServer::start_with(&source, "engine.changes_max = 3").await;
     let client = primary.client().await;
     for n in 0..200 {
         put(&client, &format!("r-{n}")).await;
     }
-    // The stream is gone, and the primary has let go of the first changes.
-    let (_connection, channel) = source.amqp().await;
-    let stream = source.config().names().unwrap().replica();
-    let options = lapin::options::QueueDeleteOptions::default();
-    channel
-        .queue_delete(stream.as_str().into(), options)
-        .await
-        .unwrap();
-    let mut reply = Value::Null;
-    eventually("the stream is back", SOON, async || {
-        let patience = Duration::from_secs(5);
-        let command = message("resource.put", &json!({"args": {"id": "one-more", "kind": "vm"}}));
-        let client = primary.client().await;
-        client.try_send(command, patience).await.is_ok_and(|answer| {
-            reply = answer;
-            true
-        })
-    })
-    .await;
     let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
-    secondary.launch();
-    secondary.says(NOT_FOLLOWING).await;
-    secondary.kill9().await;
-
-    std::fs::remove_dir_all(secondary.data()).unwrap();
     let file = primary.folder().join("copy.snapshot").display().to_string();
     primary.cli(&["snapshot", "save", &file]).await.expect(0);
     let data = secondary.data().display().to_string();
@@ -200,6 +149,6 @@ async fn one_that_comes_too_late_begins_with_a_snapshot() {
     let pong = reached(&secondary, &reply).await;
     assert_eq!(
         (&pong["role"], &pong["resources"]),
-        (&json!("secondary"), &json!(202))
+        (&json!("secondary"), &json!(201))
     );
 }

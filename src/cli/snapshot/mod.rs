@@ -49,6 +49,13 @@ fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Data,
+        format!("{} cannot be written: {error}", path.display()),
+    )
+}
+
 /// A fault of a snapshot as the end of a run.
 fn failure(fault: &ArchiveFault) -> Failure {
     let (exit, hint) = match fault {
@@ -65,7 +72,11 @@ fn failure(fault: &ArchiveFault) -> Failure {
             "where it was being saved: `domesday snapshot save` goes on with its FILE.part",
         ),
         fault if fault.is_damage() => (Exit::Data, "take another one; this one cannot be trusted"),
-        ArchiveFault::Io { .. } => (Exit::Data, ""),
+        ArchiveFault::Io { .. } => (
+            Exit::Data,
+            "where it was being saved: make room, or name another FILE; what has come stays in FILE.part",
+        ),
+        ArchiveFault::Piece(_) => (Exit::TryAgain, "the same again goes on where this ended"),
         _ => (Exit::Internal, ""),
     };
     Failure::new(exit, chain(fault)).hint(hint)

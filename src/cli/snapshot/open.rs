@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
+use crate::domain::Standing;
 use crate::engine::{self, Reads};
 use crate::store;
 use crate::store::archive::{Archive, Order, install};
@@ -73,6 +74,7 @@ fn unpack(file: &Path, directory: PathBuf) -> Result<Reads, Failure> {
     let order = Order {
         replace: false,
         raise_epoch: false,
+        standing: Standing::Undecided,
     };
     install(&archive, &config, order).map_err(|fault| failure(&fault))?;
     engine::read_only(&config).map_err(|fault| Failure::new(Exit::Internal, chain(&fault)))

@@ -1,5 +1,6 @@
 //! `snapshot restore`: a data directory out of a snapshot.
 
+use crate::domain::Standing;
 use crate::store;
 use crate::store::archive::{Archive, Order, install};
 
@@ -21,6 +22,7 @@ pub fn restore(args: &RestoreArgs, output: &mut Output) -> Result<Exit, Failure>
     let order = Order {
         replace: args.replace,
         raise_epoch: !args.secondary,
+        standing: Standing::Undecided,
     };
     let installed = install(&archive, &config, order).map_err(|fault| failure(&fault))?;
     let data = args.data.display();

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::store::archive::{Archive, UNFINISHED};
+use crate::store::archive::{Archive, Part, Place, UNFINISHED};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::super::session::Session;
 use super::args::SaveArgs;
-use super::fetch::{Part, Place, Said, begin, piece, unwritable};
-use super::{failure, size, what};
+use super::fetch::{Said, begin, piece};
+use super::{failure, size, unwritable, what};
 
 /// How often a snapshot may go away under our hands before we give up.
 const BEGINNINGS_MAX: u32 = 5;
@@ -26,8 +26,8 @@ const EVERY: Duration = Duration::from_secs(10);
 /// # Errors
 /// The broker or the server cannot be reached, the file cannot be written, or what came is damaged.
 pub async fn save(args: &SaveArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
-    let mut part = Part::open(beside(&args.file))?;
-    let mut place = part.place()?;
+    let mut part = Part::open(beside(&args.file)).map_err(|fault| failure(&fault))?;
+    let mut place = part.place().map_err(|fault| failure(&fault))?;
     if let Some(place) = &place
         && place.index > 0
     {
@@ -42,7 +42,7 @@ pub async fn save(args: &SaveArgs, session: &Session, output: &mut Output) -> Re
         let from = if let Some(place) = place.take() {
             place
         } else {
-            part.clear()?;
+            part.clear().map_err(|fault| failure(&fault))?;
             begin(session, max_age.clone()).await?
         };
         match fetch(from, &mut part, session, output).await? {
@@ -77,11 +77,10 @@ async fn fetch(
         let Said::Answer(piece) = piece(session, &place).await? else {
             return Ok(Said::Gone);
         };
-        part.put(&piece)?;
+        let is_last = part.put(&place, &piece).map_err(|fault| failure(&fault))?;
         place.index += 1;
         progress.at(place.index, piece.chunks, output);
-        if place.index >= piece.chunks {
-            part.finish(piece.bytes)?;
+        if is_last {
             return Ok(Said::Answer(()));
         }
     }

@@ -89,6 +89,9 @@ pub enum ArchiveFault {
         /// Its size.
         bytes: usize,
     },
+    /// A piece came damaged on its way, or is another than was asked for.
+    #[error("piece {0} of the snapshot came damaged")]
+    Piece(u64),
     /// It was told to stop.
     #[error("the snapshot was not finished: the server stops")]
     Stopped,

@@ -13,7 +13,7 @@ use super::fault::{ArchiveFault, io_fault};
 use super::reader::Archive;
 use super::rows::TABLES;
 use super::writer::sync_folder_of;
-use crate::domain::{Digest, Position};
+use crate::domain::{Digest, Position, Standing};
 use crate::store::tables::{
     BEGAN_KEY, EPOCH_KEY, INSTANCE_KEY, NUMBERS, PUBLISHED_KEY, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY,
     TEXTS,
@@ -35,6 +35,8 @@ pub struct Order {
     /// The register is to be of an epoch above that of the archive, and that of the register that it replaces. A restore
     /// needs that: what the old register has told after the archive was made is unsaid, so readers have to begin anew.
     pub raise_epoch: bool,
+    /// The place of the new register among its copies.
+    pub standing: Standing,
 }
 
 /// What was installed.
@@ -223,7 +225,7 @@ fn take_over(
     {
         let mut texts = writing.open_table(TEXTS)?;
         texts.remove(INSTANCE_KEY)?;
-        texts.remove(STANDING_KEY)?;
+        texts.insert(STANDING_KEY, order.standing.to_string().as_str())?;
     }
     if order.raise_epoch {
         position.epoch = position.epoch.max(old_epoch).saturating_add(1);

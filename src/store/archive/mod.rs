@@ -16,6 +16,7 @@
 mod fault;
 mod install;
 mod manifest;
+mod part;
 mod reader;
 mod rows;
 mod stream;
@@ -26,6 +27,7 @@ mod writer;
 pub use fault::ArchiveFault;
 pub use install::{Installed, Order, install};
 pub use manifest::{Chunk, Header, Manifest, TableCount};
+pub use part::{Part, Place};
 pub use reader::Archive;
 pub use writer::Stamp;
 

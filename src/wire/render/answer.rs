@@ -216,6 +216,27 @@ impl From<&Piece> for PieceBody {
     }
 }
 
+impl From<PieceBody> for Piece {
+    fn from(body: PieceBody) -> Self {
+        let PieceBody {
+            id,
+            index,
+            chunks,
+            bytes,
+            checksum,
+            data,
+        } = body;
+        Self {
+            id,
+            index,
+            chunks,
+            total_bytes: bytes,
+            checksum,
+            bytes: data.0,
+        }
+    }
+}
+
 impl From<&Pong> for PongBody {
     fn from(pong: &Pong) -> Self {
         // The cluster is said in `as_of`.

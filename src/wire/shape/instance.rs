@@ -57,7 +57,8 @@ pub struct StatusBody {
     pub copy: String,
     /// `primary` or `secondary`.
     pub role: String,
-    /// What it does: `waiting`, `standing-by`, `following`, `serving`, `fenced`, `diverged` or `broken`.
+    /// What it does: `waiting`, `standing-by`, `following`, `serving`,
+    /// `seeding`, `fenced`, `diverged` or `broken`.
     pub stage: String,
     /// Why it does not go on by itself, where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{BATCHES, Scene, config};
+use crate::domain::Standing;
 use crate::store::archive::install::{FILE_INSTALLED, FILE_REPLACED, Step, install_in_steps};
 use crate::store::archive::{Archive, ArchiveFault, Installed, Order, install};
 use crate::store::tests::story::Story;
@@ -11,10 +12,12 @@ use crate::store::{FILE, Fault, INDEX_FOLDER, Store};
 const COPY: Order = Order {
     replace: true,
     raise_epoch: false,
+    standing: Standing::Undecided,
 };
 const RESTORE: Order = Order {
     replace: false,
     raise_epoch: true,
+    standing: Standing::Undecided,
 };
 
 /// What is in a data directory, by its story: one batch is the old register, all of them the new one.
@@ -40,6 +43,7 @@ fn a_new_directory_gets_all_of_it() {
         let order = Order {
             replace: false,
             raise_epoch: false,
+            standing: Standing::Undecided,
         };
         let installed = install(&Archive::open(&file).unwrap(), &config(&target), order).unwrap();
         assert_eq!(installed.kept, None);

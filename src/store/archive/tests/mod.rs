@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Archive, ArchiveFault, Manifest, Order, Stamp, install};
-use crate::domain::{Document, Entity, EntityKey, Environment, Id, Tags, Timestamp, Tombstone};
+use crate::domain::{Document, Entity, EntityKey, Environment, Id, Standing, Tags, Timestamp, Tombstone};
 use crate::store::tests::story::Story;
 use crate::store::{Config, Fault, Store};
 
@@ -150,6 +150,7 @@ fn it_is_of_one_moment_while_others_write() {
     let order = Order {
         replace: false,
         raise_epoch: false,
+        standing: Standing::Undecided,
     };
     install(&archive, &config(&target), order).unwrap();
     let store = Store::open(&config(&target), "a new cluster").unwrap();
