@@ -1,6 +1,6 @@
 //! The system under test: the broker, the server, and the peers, each a process that ends with its handle.
 
-#![allow(unreachable_pub, reason = "a part of a bench")]
+#![allow(dead_code, unreachable_pub, reason = "a part of a bench; each uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +13,9 @@ use tempfile::TempDir;
 use crate::bench::{Failure, folder};
 use crate::peer::client::{Client, Request};
 use crate::peer::{NAME, PEER, URL};
+
+/// What the namespace of the other site is called behind the name of the first.
+const OTHER_SITE: &str = "-two";
 
 /// The exit code of `script/broker` where there is no `RabbitMQ`.
 const NOT_INSTALLED: i32 = 3;
@@ -70,7 +73,8 @@ impl Broker {
     }
 
     fn clean(&self) -> Result<(), Failure> {
-        let names = ["", "-echo", "-pass-through"].map(|peer| format!("{}{peer}", self.namespace));
+        let names =
+            ["", "-echo", "-pass-through", OTHER_SITE].map(|peer| format!("{}{peer}", self.namespace));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -85,6 +89,7 @@ impl Broker {
                     ".events",
                     ".changes",
                     ".control",
+                    ".replica",
                     ".dead",
                 ] {
                     // Deleting what is not there succeeds.
@@ -131,25 +136,37 @@ pub struct Server {
 }
 
 impl Server {
+    /// A primary.
     pub fn start(broker: &Broker) -> Result<Self, Failure> {
+        Self::start_as(broker, "", &["--primary"], "")
+    }
+
+    /// A secondary of the primary, in a namespace of its own.
+    pub fn start_secondary(broker: &Broker) -> Result<Self, Failure> {
+        let source = format!("[replication.source]\nnamespace = {:?}\n", broker.namespace);
+        Self::start_as(broker, OTHER_SITE, &[], &source)
+    }
+
+    fn start_as(broker: &Broker, site: &str, flags: &[&str], settings: &str) -> Result<Self, Failure> {
+        let namespace = format!("{}{site}", broker.namespace);
         let folder = folder()?;
         let file = folder.path().join("config.toml");
         let text = format!(
             "[broker]\nurl = {url:?}\nnamespace = {namespace:?}\n[store]\ndirectory = \"{directory}\"\n\
-             [engine]\nacknowledge = \"confirmed\"\n[telemetry]\nlevel = \"warn\"\n",
+             [engine]\nacknowledge = \"confirmed\"\n[telemetry]\nlevel = \"warn\"\n{settings}",
             url = broker.url,
-            namespace = broker.namespace,
             directory = folder.path().join("data").display(),
         );
         std::fs::write(&file, text)?;
         let child = program()
-            .args(["server", "--primary", "--config"])
+            .args(["server", "--config"])
             .arg(&file)
+            .args(flags)
             .spawn()?;
         Ok(Self {
             child,
             url: broker.url.clone(),
-            namespace: broker.namespace.clone(),
+            namespace,
             _folder: folder,
         })
     }
@@ -157,6 +174,23 @@ impl Server {
     /// Its number among the processes.
     pub fn process(&self) -> String {
         self.child.id().to_string()
+    }
+
+    /// SIGKILL, as a crash would be.
+    pub fn kill(&mut self) {
+        end(&mut self.child);
+    }
+
+    /// A request to the instances of its namespace, or to one of them.
+    pub fn control(&self, key: &str, kind: &str, body: &Value) -> Request {
+        Request {
+            exchange: format!("{}.control", self.namespace),
+            routing_key: key.to_owned(),
+            kind: kind.to_owned(),
+            body: body.to_string().into_bytes(),
+            persistent: false,
+            is_command: false,
+        }
     }
 
     /// Runs `domesday apply`, and gives what it says.

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::replica::{PROMOTE, RESEED, SWITCH_OVER};
+use crate::replica::{PROMOTE, RESEED, STATUS_GET, SWITCH_OVER};
 use crate::wire;
-use crate::wire::shape::{PromoteBody, PromotedBody, ReseedBody, ReseedingBody, StatusBody, SwitchOverBody};
+use crate::wire::shape::{
+    PromoteBody, PromotedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody, SwitchOverBody,
+};
 
 use super::super::confirm::confirm;
 use super::super::exit::{Exit, Failure};
@@ -16,7 +18,9 @@ use super::status::ago;
 
 /// How long an instance may take for an order; a switch waits for the instance that serves.
 const ANSWER: Duration = Duration::from_secs(150);
-/// Between two looks whether it serves.
+/// How long one look may take whether it serves.
+const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Lets a secondary take the place of an instance that is gone.
@@ -83,7 +87,14 @@ async fn carry_out(
     ));
     loop {
         // It has no ear for a moment, while it opens another session.
-        let status = roll::find(session, Some(&chosen.copy)).await;
+        let status: Result<StatusBody, _> = roll::ask(
+            session,
+            &chosen.copy,
+            STATUS_GET,
+            wire::to_bytes(&StatusGetBody {}),
+            LOOK,
+        )
+        .await;
         if status.is_ok_and(|status| status.stage == "serving") {
             break;
         }
