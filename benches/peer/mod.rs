@@ -1,7 +1,11 @@
 //! The bare peers, without a line of domesday: what the client, the broker and lapin allow at most. Each runs in a
 //! process of its own, as the server does, with two connections, as the server has.
 
-#![allow(dead_code, unreachable_pub, reason = "a part of a bench; each uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a part of a bench; each uses a part of it"
+)]
 
 pub mod client;
 

@@ -1,6 +1,10 @@
 //! The system under test: the broker, the server, and the peers, each a process that ends with its handle.
 
-#![allow(dead_code, unreachable_pub, reason = "a part of a bench; each uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a part of a bench; each uses a part of it"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -51,6 +55,15 @@ impl Broker {
             namespace,
             node: Some(node),
         }))
+    }
+
+    /// Another namespace on the same broker.
+    pub fn beside(&self) -> Self {
+        Self {
+            url: self.url.clone(),
+            namespace: format!("{}-beside", self.namespace),
+            node: None,
+        }
     }
 
     /// Which `RabbitMQ` it is.

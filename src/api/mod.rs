@@ -21,6 +21,7 @@ use crate::broker::{self, Consumer, Delivery, Lease, PublishFault, Session};
 use crate::domain::Role;
 use crate::engine::{self, Acknowledge, Clock, Engine, FailAt, Point};
 use crate::wire;
+use crate::wire::shape::DrilledBody;
 
 /// How messages are taken and answered.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +69,15 @@ pub enum Fault {
     /// A task was ended from outside or panicked.
     #[error("a task of the session was lost")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// What an instance tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Its copy is another than the original, and how.
+    Diverged(String),
+    /// It has proved that it could take over, or could not.
+    Drilled(DrilledBody),
 }
 
 /// Who answers, and with what.
@@ -155,14 +165,19 @@ impl Api {
         answers::run(&Arc::new(self.clone()), session, draining).await
     }
 
-    /// Publishes that the copy of this instance is another than the original, and how.
+    /// Publishes a notice of this instance, which has no sequence of its own.
     ///
     /// # Errors
     /// [`Fault`] where the session failed.
-    pub async fn say_diverged(&self, session: &Session, detail: &str) -> Result<(), Fault> {
+    pub async fn announce(&self, session: &Session, notice: &Notice) -> Result<(), Fault> {
         let (now, position) = ((self.clock)(), *self.engine.committed().borrow());
         let cluster = self.engine.reads().cluster();
-        let outgoing = wire::render_diverged(position, &self.instance, detail, now, cluster, &self.namespace);
+        let outgoing = match notice {
+            Notice::Diverged(detail) => {
+                wire::render_diverged(position, &self.instance, detail, now, cluster, &self.namespace)
+            }
+            Notice::Drilled(drilled) => wire::render_drilled(drilled, now, cluster, &self.namespace),
+        };
         let routing_key = outgoing.routing_key.clone();
         let message = envelope::event(outgoing, now);
         let (publisher, events) = (session.publisher().await?, session.names().events());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::{Ended, Fault, begin, now};
-use crate::api::{self, Api};
+use crate::api::{self, Api, Notice};
 use crate::broker::{self, ChangeLog, Lease, Purpose, Session};
 use crate::config::Config;
 use crate::domain::{Role, Standing};
@@ -161,14 +161,27 @@ impl<'a> Instance<'a> {
         }
     }
 
-    /// Says it to all who read events, where this copy is found to be another than the original.
+    /// Tells all who read events what comes of drills, and where this copy is found to be another than the original.
     async fn report(&self, api: &Api, session: &Session) -> Ended {
-        let mut stage = self.replica.lookout.stage();
-        let diverged = stage.wait_for(|stage| matches!(stage, Stage::Diverged(_))).await;
-        let detail = diverged.ok().and_then(|stage| stage.fault().map(str::to_owned));
-        match api.say_diverged(session, &detail.unwrap_or_default()).await {
-            Ok(()) => std::future::pending().await,
-            Err(fault) => fault.into(),
+        let (mut stage, mut drilled) = (self.replica.lookout.stage(), self.replica.lookout.drilled());
+        drilled.mark_unchanged();
+        let mut told = false;
+        loop {
+            let notice = tokio::select! {
+                diverged = stage.wait_for(|stage| matches!(stage, Stage::Diverged(_))), if !told => {
+                    told = true;
+                    diverged.ok().and_then(|stage| stage.fault().map(|why| Notice::Diverged(why.to_owned())))
+                }
+                changed = drilled.changed() => match changed {
+                    Ok(()) => drilled.borrow_and_update().clone().map(Notice::Drilled),
+                    Err(_) => std::future::pending().await,
+                },
+            };
+            if let Some(notice) = notice
+                && let Err(fault) = api.announce(session, &notice).await
+            {
+                return fault.into();
+            }
         }
     }
 

@@ -15,12 +15,12 @@ use crate::domain::{EntityType, Id, Nature};
 
 use super::dead::DeadAction;
 use super::help::{
-    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, GRAPH_HELP, MIRROR_HELP, OPEN_HELP, PROMOTE_HELP,
-    REMOVE_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, STATUS_HELP, SWITCH_OVER_HELP,
-    TAIL_HELP, WATCH_HELP,
+    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, DRILL_HELP, GRAPH_HELP, MIRROR_HELP, OPEN_HELP,
+    PROMOTE_HELP, REMOVE_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, STATUS_HELP,
+    SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
 };
 use super::instances;
-use super::instances::args::{PromoteArgs, SecondaryAction, StatusArgs};
+use super::instances::args::{DrillArgs, PromoteArgs, SecondaryAction, StatusArgs};
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
 use super::tail::TailAction;
@@ -157,6 +157,9 @@ pub enum Verb {
     /// Let a secondary take the place of the primary, which stops first: nothing is lost
     #[command(after_help = SWITCH_OVER_HELP)]
     SwitchOver(instances::args::WhichArgs),
+    /// Let a secondary prove, without taking over, that it could
+    #[command(after_help = DRILL_HELP)]
+    Drill(DrillArgs),
     /// Look after a secondary
     Secondary {
         /// What to do.

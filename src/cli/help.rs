@@ -210,3 +210,16 @@ that no server has open. The register is not changed.
 
 Examples:
   domesday tail export unshipped.jsonl --data /var/lib/domesday";
+
+/// Below the options of `drill`.
+pub(super) const DRILL_HELP: &str = "\
+The secondary makes a copy of its copy, opens it as after a promotion, builds graph
+and index anew, and answers what the primary answered as of the same sequence. The
+primary sends such answers every 10 seconds. For the moment of the copy the
+secondary takes nothing in; it answers questions all the time.
+
+Exit code 1 means that it is failed, and the output says what was not right.
+
+Examples:
+  domesday drill --namespace site2
+  domesday drill --namespace site2 --json";

@@ -124,6 +124,10 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             let session = open(&global, "switch-over", PATIENCE)?;
             wait(instances::switch_over(&args, &session, output))
         }
+        Verb::Drill(args) => {
+            let session = open(&global, "drill", PATIENCE)?;
+            wait(instances::drill(&args, &session, output))
+        }
         Verb::Secondary {
             action: SecondaryAction::Reseed(args),
         } => {

@@ -3,6 +3,7 @@
 //! Nothing in it knows a clock, a disk or a network. Time is a parameter; what is known already comes through
 //! [`View`]; and [`decide`] is a function of those two and the command.
 
+mod canary;
 mod command;
 mod decide;
 mod digest;
@@ -26,6 +27,7 @@ mod sync;
 pub(crate) mod tests;
 mod view;
 
+pub use canary::Canary;
 pub use command::{Command, Envelope, Expect, RemoveMode, Step, Trace};
 pub use decide::{Refusal, Rules, decide};
 pub use digest::Digest;

@@ -7,6 +7,8 @@
 mod another;
 mod as_of;
 mod batch;
+mod canary;
+mod drill;
 mod fail_at;
 mod follow;
 mod inbox;
@@ -35,6 +37,7 @@ use crate::{search, store};
 
 pub use another::{another_copy, install_another};
 pub use as_of::AsOf;
+pub use drill::{DrillCopy, Drilled};
 pub use fail_at::{FailAt, Point, UnknownPoint};
 pub use follow::Unfollowable;
 pub use model::Model;

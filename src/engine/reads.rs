@@ -1,6 +1,6 @@
 //! The read side: questions answered from memory and the index, each as of one position.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
@@ -19,6 +19,8 @@ use crate::store::archive::{Manifest, Stamp};
 /// Answers questions while the engine writes.
 pub struct Reads {
     pub(super) cluster: String,
+    /// Of the data.
+    pub(super) directory: PathBuf,
     pub(super) instance: String,
     pub(super) model: Arc<RwLock<Model>>,
     pub(super) index: Index,

@@ -9,6 +9,7 @@ use std::thread::Builder;
 
 use tokio::sync::{mpsc, watch};
 
+use super::drill;
 use super::inbox::Inbox;
 use super::indexer::{IndexJob, Indexer, WAITING_MAX};
 use super::model::Model;
@@ -64,6 +65,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         fail_at,
     } = setup;
     let store = Arc::new(Store::open(&store_config, &new_cluster)?);
+    drill::clear(&store_config.directory.join(drill::FOLDER))?;
     let snapshot = store.snapshot()?;
     let identity = snapshot.identity()?;
     let instance = if let Some(known) = identity.instance {
@@ -101,6 +103,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
     let stands = standing.subscribe();
     let reads = Arc::new(Reads {
         cluster: identity.cluster.clone(),
+        directory: store_config.directory.clone(),
         instance,
         model: Arc::clone(&model),
         index,
@@ -160,6 +163,7 @@ pub fn read_only(config: &store::Config) -> Result<Reads, Fault> {
     indexer.writer.finish()?;
     Ok(Reads {
         cluster: snapshot.identity()?.cluster,
+        directory: config.directory.clone(),
         instance: String::new(),
         model: Arc::new(RwLock::new(model)),
         index,

@@ -3,6 +3,7 @@
 //! Whoever may write to the exchange `control` of a namespace may do this. Each request goes to the queue of one
 //! instance, which answers it with its own connection, and does nothing before it has answered.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,13 +11,13 @@ use tokio::time::Instant;
 use super::letter::{Letter, hand_over};
 use super::lookout::{Stage, View};
 use super::{Fault, Follower, PRIMARY_KEY, Replica};
-use crate::broker::{Client, Message, Session};
+use crate::broker::{Client, Message, Publisher, Session};
 use crate::domain::{Position, Problem, ProblemKind, Role, Standing};
 use crate::engine::Entry;
 use crate::wire;
 use crate::wire::shape::{
-    HandedOverBody, LagBody, PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody, StatusBody,
-    SwitchOverBody,
+    DrillBody, HandedOverBody, LagBody, PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody,
+    StatusBody, SwitchOverBody,
 };
 
 /// The routing key of what every instance is asked.
@@ -35,6 +36,10 @@ pub const SWITCH_OVER: &str = "switch-over";
 pub const RESEED: &str = "reseed";
 /// The type of its answer.
 const RESEEDING: &str = "reseeding";
+/// The type of the order to prove that the instance could take over.
+pub const DRILL: &str = "drill";
+/// The type of its answer.
+const DRILLED: &str = "drilled";
 /// The type of an answer that says no.
 pub const REFUSED: &str = "refused";
 
@@ -90,8 +95,24 @@ impl Answer {
     }
 }
 
+/// A request that is being answered beside others.
+type Slow<'a> = Pin<Box<dyn Future<Output = (Message, Result<Answer, No>)> + Send + 'a>>;
+
+async fn finished(slow: &mut Option<Slow<'_>>) -> (Message, Result<Answer, No>) {
+    match slow {
+        Some(slow) => slow.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn busy() -> No {
+    let detail = "this instance is at a switch or a drill already";
+    let problem = Problem::new(ProblemKind::Unavailable, detail).hint("wait for that one to end");
+    Box::new(problem).into()
+}
+
 /// Why a request is not done.
-enum No {
+pub(super) enum No {
     Problem(Box<Problem>),
     Fault(Fault),
 }
@@ -109,8 +130,9 @@ impl<E: Into<Fault>> From<E> for No {
 }
 
 impl Replica {
-    /// Answers requests, one after the other, until one says what the instance is to do next, or the session breaks.
-    /// `follower` is there where the instance follows another namespace, and can be promoted.
+    /// Answers requests until one says what the instance is to do next, or the session breaks. One that takes its time is
+    /// answered beside the others, and only one at a time. `follower` is there where the instance follows another
+    /// namespace, and can be promoted.
     ///
     /// # Errors
     /// [`Fault`] where the session or the engine failed.
@@ -118,18 +140,56 @@ impl Replica {
         let keys = [ALL_KEY.to_owned(), key_of(self.engine.reads().instance())];
         let mut requests = session.subscribe(&session.names().control(), &keys).await?;
         let publisher = session.publisher().await?;
-        while let Some(delivery) = requests.next().await {
-            let delivery = delivery?;
-            let request = delivery.message.clone();
-            delivery.ack().await?;
-            let Some(queue) = request.reply_to.clone() else {
-                continue;
+        let mut slow: Option<Slow<'_>> = None;
+        loop {
+            let (request, answer) = tokio::select! {
+                delivery = requests.next() => {
+                    let Some(delivery) = delivery else {
+                        // The session says itself why there is nothing more.
+                        return Err(session.broken().await.into());
+                    };
+                    let delivery = delivery?;
+                    let request = delivery.message.clone();
+                    delivery.ack().await?;
+                    match request.kind.as_deref() {
+                        Some(SWITCH_OVER | DRILL) if slow.is_none() => {
+                            slow = Some(Box::pin(async move {
+                                let answer = self.answer(&request, follower).await;
+                                (request, answer)
+                            }));
+                            continue;
+                        }
+                        Some(SWITCH_OVER | DRILL) => (request, Err(busy())),
+                        _ => {
+                            let answer = self.answer(&request, follower).await;
+                            (request, answer)
+                        }
+                    }
+                }
+                answered = finished(&mut slow) => {
+                    slow = None;
+                    answered
+                }
             };
-            let answer = match self.answer(&request, follower).await {
-                Ok(answer) => answer,
-                Err(No::Problem(problem)) => Answer::refused(self, &problem),
-                Err(No::Fault(fault)) => return Err(fault),
-            };
+            if let Some(turn) = self.reply(&publisher, request, answer).await? {
+                return Ok(turn);
+            }
+        }
+    }
+
+    /// Sends an answer, and says what comes after it.
+    async fn reply(
+        &self,
+        publisher: &Publisher,
+        request: Message,
+        answer: Result<Answer, No>,
+    ) -> Result<Option<Turn>, Fault> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(No::Problem(problem)) => Answer::refused(self, &problem),
+            Err(No::Fault(fault)) => return Err(fault),
+        };
+        if let Some(queue) = &request.reply_to {
             let message = Message {
                 kind: Some(answer.kind.to_owned()),
                 body: answer.body,
@@ -137,15 +197,13 @@ impl Replica {
                 correlation_id: request.correlation_id.or(request.message_id),
                 ..Message::default()
             };
-            let sent = publisher.send("", &queue, &message, false).await?;
-            if let Some(turn) = answer.turn {
+            let sent = publisher.send("", queue, &message, false).await?;
+            if answer.turn.is_some() {
                 // Whoever asked may be gone, and what was asked is done all the same.
                 drop(sent.wait().await);
-                return Ok(turn);
             }
         }
-        // The session says itself why there is nothing more.
-        Err(session.broken().await.into())
+        Ok(answer.turn)
     }
 
     async fn answer(&self, request: &Message, follower: Option<&Follower>) -> Result<Answer, No> {
@@ -158,6 +216,16 @@ impl Replica {
             Some(PROMOTE) => self.promote(&read(request)?, follower).await,
             Some(SWITCH_OVER) => self.switch_over(&read(request)?, follower).await,
             Some(RESEED) => self.reseed(&read(request)?, follower),
+            Some(DRILL) => {
+                let DrillBody { cluster } = read(request)?;
+                self.can_take_over(follower)?;
+                self.is_meant(&cluster, None)?;
+                Ok(Answer {
+                    kind: DRILLED,
+                    body: wire::to_bytes(&self.drill().await?),
+                    turn: None,
+                })
+            }
             other => {
                 let what = other.unwrap_or_default();
                 let detail = format!("no request to an instance has the type `{what}`");

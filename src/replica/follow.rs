@@ -317,6 +317,7 @@ impl Follower {
             };
             engine.enter(entry).await?;
         }
+        self.catch(heartbeat).await?;
         Ok(true)
     }
 

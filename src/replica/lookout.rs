@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use super::drill::Caught;
 use super::letter::Heartbeat;
 use super::{Fault, chain};
 use crate::domain::{Position, Timestamp};
+use crate::wire::shape::DrilledBody;
 
 /// Heartbeats that may wait for the copy to come as far as they say.
 const AHEAD_MAX: usize = 1_024;
@@ -74,6 +76,10 @@ pub struct Lookout {
     stage: watch::Sender<Stage>,
     heard: watch::Sender<Position>,
     seen: Mutex<Seen>,
+    /// The drill that waits for canaries.
+    drill: Mutex<Option<oneshot::Sender<Caught>>>,
+    /// The last drill.
+    drilled: watch::Sender<Option<DrilledBody>>,
 }
 
 #[derive(Default)]
@@ -107,6 +113,8 @@ impl Default for Lookout {
             stage: watch::Sender::new(Stage::Waiting),
             heard: watch::Sender::default(),
             seen: Mutex::default(),
+            drill: Mutex::default(),
+            drilled: watch::Sender::default(),
         }
     }
 }
@@ -162,6 +170,29 @@ impl Lookout {
         self.seen().proved = Some(sequence);
     }
 
+    /// Asks whoever follows for a copy where there are canaries. One at a time: who asked before gets none.
+    pub(super) fn wait_for_canaries(&self) -> oneshot::Receiver<Caught> {
+        let (sender, caught) = oneshot::channel();
+        *self.drill.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        caught
+    }
+
+    /// The drill that waits, if there is one.
+    pub(super) fn drill(&self) -> Option<oneshot::Sender<Caught>> {
+        let waiting = self.drill.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waiting.filter(|waiting| !waiting.is_closed())
+    }
+
+    /// Says what came of a drill.
+    pub(super) fn tell_drilled(&self, drilled: DrilledBody) {
+        self.drilled.send_replace(Some(drilled));
+    }
+
+    /// Follows what comes of drills.
+    pub fn drilled(&self) -> watch::Receiver<Option<DrilledBody>> {
+        self.drilled.subscribe()
+    }
+
     /// Takes down when the last snapshot by the clock was made.
     pub fn keep_snapshot(&self, time: Option<Timestamp>) {
         self.seen().snapshot = time;
@@ -215,6 +246,7 @@ mod tests {
                 instance: "one".to_owned(),
                 writer: String::new(),
                 time: String::new(),
+                canaries: Vec::new(),
             },
         }
     }

@@ -8,6 +8,7 @@
 mod claim;
 mod control;
 mod desk;
+mod drill;
 mod follow;
 mod letter;
 mod lookout;
@@ -30,7 +31,7 @@ use crate::engine::{self, Clock, Engine, Unfollowable};
 use crate::wire::shape::HandedOverBody;
 
 pub use control::{
-    ALL_KEY, PROMOTE, PROMOTED, REFUSED, RESEED, STATUS, STATUS_GET, SWITCH_OVER, Turn, key_of,
+    ALL_KEY, DRILL, PROMOTE, PROMOTED, REFUSED, RESEED, STATUS, STATUS_GET, SWITCH_OVER, Turn, key_of,
 };
 pub use desk::HandOver;
 pub use follow::Follower;

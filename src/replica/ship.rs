@@ -5,6 +5,7 @@
 //! passes over what it has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -16,10 +17,12 @@ use crate::broker::{
 };
 use crate::domain::{Parcel, Position};
 use crate::wire;
-use crate::wire::shape::HeartbeatBody;
+use crate::wire::shape::{CanaryBody, HeartbeatBody};
 
 /// How often in a row the broker may refuse parcels before the session is given up.
 const NACKS_MAX: usize = 5;
+/// Time between two heartbeats with canaries.
+const CANARIES_EVERY: Duration = Duration::from_secs(10);
 
 /// Ships until the session breaks.
 pub(super) async fn run(replica: &Arc<Replica>, session: &Session) -> Result<(), Fault> {
@@ -71,12 +74,17 @@ impl Shipper<'_> {
         let mut due = Instant::now();
         // Taken of the state in memory, and sent once the changes have come as far as that.
         let mut heartbeat: Option<Heartbeat> = None;
+        let mut canaries_due = Instant::now();
         loop {
             if let Some(ready) = heartbeat.take_if(|beat| beat.body.sequence < next) {
                 self.send(ready.message(), None).await?;
             }
             if heartbeat.is_none() && Instant::now() >= due {
-                heartbeat = Some(self.replica.heartbeat().await?);
+                let with_canaries = Instant::now() >= canaries_due;
+                heartbeat = Some(self.replica.heartbeat_with(with_canaries).await?);
+                if with_canaries {
+                    canaries_due = Instant::now() + CANARIES_EVERY;
+                }
                 due = Instant::now() + self.replica.config.heartbeat();
                 continue;
             }
@@ -123,11 +131,19 @@ impl Shipper<'_> {
 impl Replica {
     /// Where this instance is.
     pub(super) async fn heartbeat(&self) -> Result<Heartbeat, Fault> {
+        self.heartbeat_with(false).await
+    }
+
+    async fn heartbeat_with(&self, canaries: bool) -> Result<Heartbeat, Fault> {
         let reads = Arc::clone(self.engine.reads());
-        let (bookmark, link, began) = tokio::task::spawn_blocking(move || {
-            let bookmark = reads.bookmark()?;
+        let (bookmark, canaries, link, began) = tokio::task::spawn_blocking(move || {
+            let (bookmark, canaries) = if canaries {
+                reads.bookmark_with_canaries()?
+            } else {
+                (reads.bookmark()?, Vec::new())
+            };
             let link = reads.link(bookmark.position.sequence)?;
-            Ok::<_, crate::engine::Fault>((bookmark, link, reads.epoch_began()?))
+            Ok::<_, crate::engine::Fault>((bookmark, canaries, link, reads.epoch_began()?))
         })
         .await??;
         let Position { epoch, sequence } = bookmark.position;
@@ -144,6 +160,7 @@ impl Replica {
                 instance: self.instance.clone(),
                 writer: self.engine.reads().instance().to_owned(),
                 time: wire::format_time((self.clock)()),
+                canaries: canaries.iter().map(CanaryBody::from).collect(),
             },
         })
     }

@@ -5,13 +5,13 @@ use serde_json::Value;
 use super::schema::{args_optional, batch, event, message, problem, request, titled, updated};
 use super::shape::{
     AnswerBody, BookmarkBody, ChangesGetBody, CommandBody, CyclesArgs, CyclesBody, DanglingArgs,
-    DanglingBody, DivergedBody, EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody, EventBody,
-    HandOverBody, HandedOverBody, HeartbeatBody, HitsBody, LinkArgs, LinksBody, OfferBody, PatchArgs,
-    PathArgs, PathsBody, PieceBody, PingArgs, PongBody, PromoteBody, PromotedBody, QuestionBody,
-    QuestionProblemBody, ReachArgs, RefusedBody, RemoveArgs, ReplyBody, ReseedBody, ReseedingBody,
-    ResourceDocument, ResourcePatchDocument, RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs,
-    StateBody, StatusBody, StatusGetBody, SubgraphBody, SwitchOverBody, SyncArgs, SyncBeginBody, SyncEndBody,
-    TransactionEventBody,
+    DanglingBody, DivergedBody, DrillBody, DrillEventBody, DrilledBody, EnvironmentDocument,
+    EnvironmentPatchDocument, EpochStartedBody, EventBody, HandOverBody, HandedOverBody, HeartbeatBody,
+    HitsBody, LinkArgs, LinksBody, OfferBody, PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody,
+    PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody, ReachArgs, RefusedBody, RemoveArgs,
+    ReplyBody, ReseedBody, ReseedingBody, ResourceDocument, ResourcePatchDocument, RestoreArgs, SearchArgs,
+    SnapshotBeginArgs, SnapshotChunkArgs, StateBody, StatusBody, StatusGetBody, SubgraphBody, SwitchOverBody,
+    SyncArgs, SyncBeginBody, SyncEndBody, TransactionEventBody,
 };
 
 /// What a message is for.
@@ -380,6 +380,18 @@ pub const ENTRIES: &[Entry] = &[
     ),
     Entry::new(
         Group::Event,
+        "drill.passed",
+        "A secondary has proved that it could take over.",
+        event::<DrillEventBody>,
+    ),
+    Entry::new(
+        Group::Event,
+        "drill.failed",
+        "A secondary could not take over.",
+        event::<DrillEventBody>,
+    ),
+    Entry::new(
+        Group::Event,
         "secondary.diverged",
         "A copy is not the same as the original.",
         event::<DivergedBody>,
@@ -485,6 +497,18 @@ pub const ENTRIES: &[Entry] = &[
         "reseeding",
         "An instance is about to get another copy.",
         message::<ReseedingBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "drill",
+        "Prove that you could take over.",
+        request::<DrillBody>,
+    ),
+    Entry::new(
+        Group::Instance,
+        "drilled",
+        "What came of a drill.",
+        message::<DrilledBody>,
     ),
     Entry::new(
         Group::Instance,

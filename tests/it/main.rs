@@ -22,6 +22,7 @@ mod data_directory;
 mod dead;
 mod dead_letters;
 mod drain;
+mod drill;
 mod events;
 mod expectations;
 // A release build has no points to fail at.

@@ -35,6 +35,17 @@ pub struct PromoteArgs {
     pub reason: String,
 }
 
+/// Of `drill`.
+#[derive(Debug, Clone, Args)]
+pub struct DrillArgs {
+    /// The name of the instance, or of its copy [default: the only secondary that there is]
+    #[arg(value_name = "INSTANCE")]
+    pub instance: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Of `secondary`.
 #[derive(Debug, Subcommand)]
 pub enum SecondaryAction {

@@ -1,9 +1,9 @@
-//! `status`, `promote`, `switch-over` and `secondary reseed`: the instances of a namespace, and their changing places.
+//! `status`, `promote`, `switch-over` and `secondary reseed` and `drill`: the instances of a namespace, and their changing places.
 
 pub mod args;
 mod order;
 mod roll;
 mod status;
 
-pub use order::{promote, reseed, switch_over};
+pub use order::{drill, promote, reseed, switch_over};
 pub use status::status;

@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use crate::replica::{PROMOTE, RESEED, STATUS_GET, SWITCH_OVER};
+use crate::replica::{DRILL, PROMOTE, RESEED, STATUS_GET, SWITCH_OVER};
 use crate::wire;
 use crate::wire::shape::{
-    PromoteBody, PromotedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody, SwitchOverBody,
+    DrillBody, DrilledBody, PromoteBody, PromotedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody,
+    SwitchOverBody,
 };
 
 use super::super::confirm::confirm;
 use super::super::exit::{Exit, Failure};
-use super::super::output::{FAINT, GOOD, Output, STRONG, one_line};
+use super::super::output::{ALARM, FAINT, GOOD, Output, STRONG, one_line};
 use super::super::session::Session;
-use super::args::{PromoteArgs, WhichArgs};
+use super::args::{DrillArgs, PromoteArgs, WhichArgs};
 use super::roll;
 use super::status::ago;
 
@@ -145,6 +146,52 @@ pub async fn reseed(args: &WhichArgs, session: &Session, output: &mut Output) ->
         one_line(&chosen.instance),
     ))?;
     Ok(Exit::Ok)
+}
+
+/// Lets a secondary prove that it could take over.
+///
+/// # Errors
+/// The instance says no, or does not answer.
+pub async fn drill(args: &DrillArgs, session: &Session, output: &mut Output) -> Result<Exit, Failure> {
+    let chosen = roll::find(session, args.instance.as_deref()).await?;
+    let order = wire::to_bytes(&DrillBody {
+        cluster: chosen.cluster.clone(),
+    });
+    let drilled: DrilledBody = roll::ask(session, &chosen.copy, DRILL, order, ANSWER).await?;
+    session.close().await;
+    let exit = if drilled.passed { Exit::Ok } else { Exit::Refused };
+    if args.json {
+        output.print(&serde_json::to_string(&drilled).unwrap_or_default())?;
+        return Ok(exit);
+    }
+    let (style, word) = if drilled.passed {
+        (GOOD, "passed")
+    } else {
+        (ALARM, "failed")
+    };
+    let seconds = |ms: Option<u64>| {
+        ms.map_or_else(
+            || "-".to_owned(),
+            |ms| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64()),
+        )
+    };
+    output.print(&format!(
+        "{style}{word}{style:#} by {STRONG}{}{STRONG:#} as of epoch {}, sequence {}\n\
+         {FAINT}would lose{FAINT:#}  {} changes; the copy was whole {} before\n\
+         {FAINT}ready in{FAINT:#}    {}, with graph and index built anew\n\
+         {FAINT}compared{FAINT:#}    {} entities, in what the register says of them\n",
+        one_line(&drilled.instance),
+        drilled.epoch,
+        drilled.sequence,
+        drilled.rpo_changes,
+        seconds(drilled.rpo_ms),
+        seconds(drilled.rto_ms),
+        drilled.canaries,
+    ))?;
+    if !drilled.detail.is_empty() {
+        output.tell(&one_line(&drilled.detail));
+    }
+    Ok(exit)
 }
 
 fn describe(status: &StatusBody) -> String {

@@ -3,12 +3,13 @@
 use serde::Serialize;
 
 use crate::domain::{
-    Answer, Dangling, Edge, Findings, Hit, Id, Node, Offer, Piece, Pong, Position, Problem, Subgraph, Target,
+    Answer, Canary, Dangling, Edge, Findings, Hit, Id, Node, Offer, Piece, Pong, Position, Problem, Subgraph,
+    Target,
 };
 use crate::wire::shape::{
-    AnswerBody, AsOf, Base64Bytes, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody, HitsBody,
-    NatureWord, NodeBody, OfferBody, PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody,
-    SubgraphBody,
+    AnswerBody, AsOf, Base64Bytes, CanaryBody, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody,
+    HitsBody, NatureWord, NodeBody, OfferBody, PathsBody, PieceBody, PongBody, ProblemBody,
+    QuestionProblemBody, SubgraphBody,
 };
 use crate::wire::to_bytes;
 
@@ -212,6 +213,16 @@ impl From<&Piece> for PieceBody {
             bytes: *total_bytes,
             checksum: checksum.clone(),
             data: Base64Bytes(bytes.clone()),
+        }
+    }
+}
+
+impl From<&Canary> for CanaryBody {
+    fn from(canary: &Canary) -> Self {
+        Self {
+            entity: canary.key.entity.as_str().to_owned(),
+            id: canary.key.id.to_string(),
+            hash: canary.hash.clone(),
         }
     }
 }

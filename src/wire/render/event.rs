@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::{Bookmark, Change, Event, Fact, Id, Position, Timestamp, Trace};
 use crate::wire::shape::{
-    BookmarkBody, DivergedBody, EpochStartedBody, EventBody, LinksBody, TransactionBody,
-    TransactionEventBody, TransactionRef,
+    BookmarkBody, DivergedBody, DrillEventBody, DrilledBody, EpochStartedBody, EventBody, LinksBody,
+    TransactionBody, TransactionEventBody, TransactionRef,
 };
 use crate::wire::to_bytes;
 
@@ -23,6 +23,9 @@ const BOOKMARK: &str = "bookmark";
 const EPOCH_STARTED: &str = "epoch.started";
 /// The type of the event that says that a copy differs.
 const DIVERGED: &str = "secondary.diverged";
+/// The types of the event that a drill ends with.
+const DRILL_PASSED: &str = "drill.passed";
+const DRILL_FAILED: &str = "drill.failed";
 
 /// A message to publish to the events exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +189,26 @@ pub fn render_diverged(
         detail: detail.to_owned(),
     };
     notice(DIVERGED, position, time, cluster, namespace, to_bytes(&body))
+}
+
+/// The message that a drill has passed or failed.
+pub fn render_drilled(drilled: &DrilledBody, time: Timestamp, cluster: &str, namespace: &str) -> Outgoing {
+    let kind = if drilled.passed {
+        DRILL_PASSED
+    } else {
+        DRILL_FAILED
+    };
+    let body = DrillEventBody {
+        cluster: cluster.to_owned(),
+        time: format_time(time),
+        kind: kind.to_owned(),
+        drilled: drilled.clone(),
+    };
+    let position = Position {
+        epoch: drilled.epoch,
+        sequence: drilled.sequence,
+    };
+    notice(kind, position, time, cluster, namespace, to_bytes(&body))
 }
 
 /// A message about the register as a whole. Each is published once, so the time makes its id.

@@ -10,8 +10,8 @@ mod text;
 pub use answer::{render_answer, render_question_problem};
 pub use document::document_to_json;
 pub use event::{
-    CC_ENVIRONMENTS_MAX, Outgoing, render_bookmark, render_diverged, render_epoch_started, render_event,
-    render_transaction,
+    CC_ENVIRONMENTS_MAX, Outgoing, render_bookmark, render_diverged, render_drilled, render_epoch_started,
+    render_event, render_transaction,
 };
 pub use reply::{render_problem_reply, render_reply};
 pub use sync::{SyncMessage, SyncOf};

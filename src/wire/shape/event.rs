@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::instance::DrilledBody;
 use super::text::{IdText, TimeText};
 
 /// What became true of one entity.
@@ -158,4 +159,20 @@ pub struct DivergedBody {
     pub instance: String,
     /// What differs.
     pub detail: String,
+}
+
+/// A secondary has proved that it could take over, or could not. It has no sequence of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DrillEventBody {
+    /// The identity of the cluster.
+    pub cluster: String,
+    /// When it was told.
+    #[schemars(with = "TimeText")]
+    pub time: String,
+    /// `drill.passed` or `drill.failed`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub drilled: DrilledBody,
 }

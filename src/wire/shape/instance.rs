@@ -33,6 +33,22 @@ pub struct HeartbeatBody {
     /// When it was written.
     #[schemars(with = "TimeText")]
     pub time: String,
+    /// Now and then: what the instance says of some entities as of the sequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<CanaryBody>,
+}
+
+/// What a register says of an entity, so that two copies can be compared in what they answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CanaryBody {
+    /// `environment` or `resource`.
+    #[serde(rename = "type")]
+    pub entity: String,
+    /// Its id.
+    pub id: String,
+    /// BLAKE3 of the answers, as 64 hex digits.
+    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
+    pub hash: String,
 }
 
 /// Which changes an instance lacks.
@@ -193,4 +209,39 @@ pub struct RefusedBody {
     pub instance: String,
     /// Why.
     pub problem: ProblemBody,
+}
+
+/// A secondary is to prove that it could take over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct DrillBody {
+    /// The identity of the cluster.
+    pub cluster: String,
+}
+
+/// What came of a drill.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DrilledBody {
+    /// The name of the instance.
+    pub instance: String,
+    /// Whether the copy could be opened, and answered as the original.
+    pub passed: bool,
+    /// The epoch of the copy.
+    pub epoch: u64,
+    /// The sequence that it was true as of.
+    pub sequence: u64,
+    /// Changes that the instance had heard of and did not hold: what a promotion would have lost then (RPO).
+    pub rpo_changes: u64,
+    /// Time since the copy was last known to hold all, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub rpo_ms: Option<u64>,
+    /// Time to open the copy, build graph and index, and answer, in milliseconds (RTO).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub rto_ms: Option<u64>,
+    /// Entities that were asked for.
+    pub canaries: u64,
+    /// What was not right; empty where all was.
+    pub detail: String,
 }

@@ -27,12 +27,13 @@ pub use document::{
     ResourceDocument, ResourcePatchDocument, StatusEndpointDocument, StatusExpectDocument, TargetDocument,
 };
 pub use event::{
-    BookmarkBody, DivergedBody, EpochStartedBody, EventBody, LinksBody, TransactionBody,
+    BookmarkBody, DivergedBody, DrillEventBody, EpochStartedBody, EventBody, LinksBody, TransactionBody,
     TransactionEventBody, TransactionRef,
 };
 pub use instance::{
-    ChangesGetBody, HandOverBody, HandedOverBody, HeartbeatBody, LagBody, PromoteBody, PromotedBody,
-    RefusedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody, SwitchOverBody,
+    CanaryBody, ChangesGetBody, DrillBody, DrilledBody, HandOverBody, HandedOverBody, HeartbeatBody, LagBody,
+    PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody,
+    SwitchOverBody,
 };
 pub use question::{
     CyclesArgs, DanglingArgs, PathArgs, PingArgs, PositionBody, QuestionBody, ReachArgs, SearchArgs,
