@@ -1,5 +1,6 @@
 //! The engine as a whole, in a directory of its own: how it ends, and what it is when it begins again.
 
+mod drilling;
 mod ending;
 mod following;
 mod recovery;
