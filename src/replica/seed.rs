@@ -69,6 +69,9 @@ async fn session(
             questions: source.names()?.questions(),
         };
         let mut place = tokio::task::block_in_place(|| part.place()).map_err(copy)?;
+        if let Some(place) = place.as_ref().filter(|place| place.index > 0) {
+            tracing::info!(piece = place.index, "going on with the copy that is on its way");
+        }
         loop {
             let mut next = match place.take() {
                 Some(place) => place,
@@ -89,6 +92,7 @@ async fn session(
                 *progress = true;
                 next.index += 1;
             }
+            tracing::warn!("that snapshot is not there any more; the copy begins anew");
         }
     };
     let fetched = tokio::select! {

@@ -4,11 +4,14 @@ use serde_json::{Value, json};
 
 use crate::harness::SOON;
 use crate::harness::broker::{TestBroker, eventually};
-use crate::harness::client::message;
+use crate::harness::client::{TestClient, message};
 use crate::harness::register::{Reader, churn};
 use crate::harness::server::TestServer;
 
 const IN_PLACE: &str = "a copy of the register is in its place";
+const ON_ITS_WAY: &str = "a copy of the register is on its way";
+const GOING_ON: &str = "going on with the copy";
+const PIECE: u64 = 1024 * 1024;
 
 /// Keeps few changes, so that nobody can follow from the beginning.
 const FORGETFUL: &str = "engine.changes_max = 5";
@@ -25,6 +28,30 @@ async fn reached(secondary: &TestServer, reply: &Value) {
     let at_least = json!({"epoch": reply["epoch"], "sequence": reply["sequence"]});
     let client = secondary.client().await;
     client.question("ping", json!({"at_least": at_least})).await;
+}
+
+/// Documents of noise, which does not shrink: each makes the snapshot larger by about a fifth of a megabyte.
+async fn noise(client: &TestClient, documents: usize) {
+    let mut random = 7_u64;
+    for n in 0..documents {
+        let mut text = String::new();
+        while text.len() < 240_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            text.push(char::from(b'!' + u8::try_from((random >> 40) % 90).unwrap()));
+        }
+        let args = json!({"id": format!("noise-{n}"), "kind": "vm", "attributes": {"noise": text}});
+        client.applied("resource.put", args).await;
+    }
+}
+
+/// How much of the copy has come, in bytes.
+fn come(secondary: &TestServer) -> u64 {
+    let part = secondary.data().join("domesday.copy.part");
+    std::fs::metadata(part).map_or(0, |found| found.len())
+}
+
+fn said(server: &TestServer, words: &str) -> usize {
+    server.log().matches(words).count()
 }
 
 /// Both answer the same.
@@ -104,4 +131,53 @@ async fn one_that_was_away_too_long_gets_another_copy_and_keeps_none_of_the_old_
         .filter(|name| name.contains("replaced") || name.contains("part"))
         .collect();
     assert_eq!(left, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_goes_on_with_the_missing_piece_when_the_primary_was_killed() {
+    let (source, broker) = (TestBroker::get(), TestBroker::get());
+    let mut primary = TestServer::start(&source).await;
+    noise(&primary.client().await, 40).await;
+    let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
+    secondary.launch();
+    // It stands still while something breaks, so that it is in the middle for sure.
+    eventually("a piece has come", SOON * 2, async || come(&secondary) > PIECE).await;
+    secondary.signal("STOP");
+    assert_eq!(said(&secondary, IN_PLACE), 0, "it is not done yet");
+    primary.kill9().await;
+    primary.restart().await;
+    secondary.signal("CONT");
+    let reply = put(&primary, "later").await;
+    secondary.answers().await;
+    reached(&secondary, &reply).await;
+    are_the_same(&primary, &secondary, (&source, &broker)).await;
+    let made = said(&primary, "a snapshot is made");
+    assert_eq!(
+        (made, said(&secondary, ON_ITS_WAY)),
+        (1, 1),
+        "it is the same snapshot"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_begins_anew_when_its_snapshot_is_gone() {
+    let (source, broker) = (TestBroker::get(), TestBroker::get());
+    let primary = TestServer::start(&source).await;
+    let client = primary.client().await;
+    noise(&client, 20).await;
+    let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
+    secondary.launch();
+    eventually("a piece has come", SOON * 2, async || come(&secondary) > PIECE).await;
+    secondary.kill9().await;
+    assert_eq!(said(&secondary, IN_PLACE), 0, "it is not done yet");
+    // Newer ones push it off the shelf.
+    for _ in 0..4 {
+        client.question("snapshot.begin", json!({})).await;
+    }
+    secondary.launch();
+    let reply = put(&primary, "later").await;
+    secondary.answers().await;
+    reached(&secondary, &reply).await;
+    are_the_same(&primary, &secondary, (&source, &broker)).await;
+    assert_eq!((said(&secondary, GOING_ON), said(&secondary, ON_ITS_WAY)), (1, 2));
 }
