@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use lapin::ErrorKind;
 
+/// What a broker says whose node has no copy of a stream that works now.
+const NO_REPLICA: &str = "does not have a replica on the local node";
+
 /// The sort of a [`Fault`]: what a caller may decide on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,6 +83,8 @@ impl Fault {
             ),
             404 => (FaultKind::Missing, ""),
             405 => (FaultKind::Locked, ": another connection has it for itself alone"),
+            // A node of a cluster that was just started, or whose stream has no leader yet.
+            406 if words.contains(NO_REPLICA) => (FaultKind::Missing, ""),
             406 => (FaultKind::Mismatch, ""),
             _ => (FaultKind::Connection, ""),
         };
@@ -152,7 +157,9 @@ pub(super) fn broker_words(error: &lapin::Error) -> Option<(u16, String)> {
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::unwrap_used)]
 mod tests {
-    use super::{Error as _, Fault, FaultKind};
+    use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPSoftError};
+
+    use super::{Error as _, ErrorKind, Fault, FaultKind};
 
     #[test]
     fn only_what_a_person_must_change_is_permanent() {
@@ -168,6 +175,18 @@ mod tests {
         ] {
             assert_eq!(Fault::new(kind, "").is_permanent(), permanent, "for {kind:?}");
         }
+    }
+
+    #[test]
+    fn a_stream_that_is_not_up_on_this_node_is_not_at_odds_with_ours() {
+        let kind = |words: &str| {
+            let code = AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED);
+            let error = ErrorKind::ProtocolError(AMQPError::new(code, words.into()));
+            Fault::from_lapin("testing", error.into()).kind()
+        };
+        let no_replica = "queue 'changes' in vhost '/' does not have a replica on the local node";
+        assert_eq!(kind(no_replica), FaultKind::Missing);
+        assert_eq!(kind("inequivalent arg 'durable'"), FaultKind::Mismatch);
     }
 
     #[test]

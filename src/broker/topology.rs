@@ -43,6 +43,8 @@ struct QueueSpec {
     exchange: String,
     /// What it takes from there.
     binding: &'static str,
+    /// Whether it outlives the broker.
+    durable: bool,
     arguments: FieldTable,
 }
 
@@ -77,6 +79,7 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 3] {
             name: names.dead(),
             exchange: names.dead(),
             binding: "#",
+            durable: true,
             // When it is full the oldest letter goes: were new ones refused instead, they would pile up in
             // the queue of commands, which keeps each until it is taken, and commands would come to a halt.
             arguments: arguments([
@@ -91,6 +94,7 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 3] {
             name: names.commands(),
             exchange: names.commands(),
             binding: "#",
+            durable: true,
             // At-least-once dead-lettering needs reject-publish, which is also what a client wants: a
             // refusal rather than a silent loss.
             arguments: arguments([
@@ -107,7 +111,9 @@ fn queues(names: &Names, config: &Config) -> [QueueSpec; 3] {
             name: names.questions(),
             exchange: names.questions(),
             binding: "#",
-            // Questions need not survive the broker: who asks has a deadline and asks again.
+            // Questions need not survive the broker: who asks has a deadline and asks again. And a durable queue of this
+            // type could not be declared while the node of a cluster is down that has it, so that nobody would serve.
+            durable: false,
             arguments: arguments([
                 ("x-queue-type", text("classic")),
                 ("x-message-ttl", number(config.question_ttl_ms)),
@@ -125,6 +131,7 @@ fn changes(names: &Names, config: &Config) -> Vec<QueueSpec> {
         name,
         exchange: names.events(),
         binding: "#",
+        durable: true,
         arguments,
     };
     match config.change_log {
@@ -140,6 +147,7 @@ fn changes(names: &Names, config: &Config) -> Vec<QueueSpec> {
                     name: names.replica(),
                     exchange: names.control(),
                     binding: CHANGES_KEY,
+                    durable: true,
                     arguments: stream,
                 },
             ]
@@ -179,7 +187,7 @@ async fn exchange(channel: &Channel, name: &str, kind: ExchangeKind, limit: Dura
 async fn queue(channel: &Channel, spec: &QueueSpec, limit: Duration) -> Result<(), Fault> {
     let name = &spec.name;
     let options = QueueDeclareOptions {
-        durable: true,
+        durable: spec.durable,
         ..QueueDeclareOptions::default()
     };
     let called = short("a queue's name", name)?;

@@ -88,14 +88,16 @@ fn channels() -> Value {
     let replies = [names(Group::Reply), names(Group::Sync), numbered_events()].concat();
     let commands = queue(
         "domesday.commands",
+        true,
         &json!({"x-queue-type": "quorum", "x-single-active-consumer": true, "x-overflow": "reject-publish",
             "x-dead-letter-exchange": "domesday.dead", "x-dead-letter-strategy": "at-least-once"}),
     );
     let questions = queue(
         "domesday.questions",
+        false,
         &json!({"x-queue-type": "classic", "x-overflow": "reject-publish"}),
     );
-    let changes = queue("domesday.changes", &json!({"x-queue-type": "stream"}));
+    let changes = queue("domesday.changes", true, &json!({"x-queue-type": "stream"}));
     json!({
         "commands": exchange(
             "domesday.commands",
@@ -145,8 +147,8 @@ fn channels() -> Value {
 }
 
 /// A queue as it is declared; limits that are settings are left out.
-fn queue(name: &str, arguments: &Value) -> Value {
-    json!({ "name": name, "durable": true, "exclusive": false, "autoDelete": false, "arguments": arguments })
+fn queue(name: &str, durable: bool, arguments: &Value) -> Value {
+    json!({ "name": name, "durable": durable, "exclusive": false, "autoDelete": false, "arguments": arguments })
 }
 
 /// A topic exchange, and the queue behind it that the register reads.

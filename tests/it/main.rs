@@ -28,6 +28,10 @@ mod expectations;
 // A release build has no points to fail at.
 #[cfg(debug_assertions)]
 mod failures;
+mod faults;
+// A release build has no points to fail at.
+#[cfg(debug_assertions)]
+mod faults_of_both;
 mod graph;
 mod harness;
 mod hostile;

@@ -24,11 +24,7 @@ impl TestBroker {
     /// The shared broker if there is one, else a private node.
     pub(crate) fn get() -> Self {
         match std::env::var(SHARED) {
-            Ok(url) => Self {
-                url,
-                namespace: namespace(),
-                node: None,
-            },
+            Ok(url) => Self::at(&url),
             Err(_) => Self::private(),
         }
     }
@@ -42,6 +38,15 @@ impl TestBroker {
     pub(crate) fn without_streams() -> Self {
         let flags = "quorum_queue,implicit_default_bindings,virtual_host_metadata,maintenance_mode_status,user_limits";
         Self::private_with(&[("RABBITMQ_FEATURE_FLAGS", flags)])
+    }
+
+    /// A namespace on a broker that somebody else started and ends.
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            namespace: namespace(),
+            node: None,
+        }
     }
 
     fn private_with(variables: &[(&str, &str)]) -> Self {
@@ -168,11 +173,11 @@ fn namespace() -> String {
     format!("t-{}", Uuid::now_v7().simple())
 }
 
-fn script(action: &str, folder: &Path, arguments: &[&str]) -> String {
+pub(super) fn script(action: &str, folder: &Path, arguments: &[&str]) -> String {
     run(action, folder, arguments).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-fn run(action: &str, folder: &Path, arguments: &[&str]) -> Result<String, String> {
+pub(super) fn run(action: &str, folder: &Path, arguments: &[&str]) -> Result<String, String> {
     run_in(action, folder, arguments, &[])
 }
 

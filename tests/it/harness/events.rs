@@ -143,6 +143,11 @@ async fn gather(mut consumer: Consumer, bookmarks: bool, seen: Arc<Mutex<Vec<Eve
 
 /// The change log as the broker keeps it, from its beginning up to the end of the transaction that reaches `sequence`.
 pub(crate) async fn change_log(broker: &TestBroker, sequence: u64) -> Vec<Event> {
+    change_log_until(broker, |event| !event.counts() && event.sequence() >= sequence).await
+}
+
+/// The change log as the broker keeps it, from its beginning up to the first event that is the last to be read.
+pub(crate) async fn change_log_until(broker: &TestBroker, is_last: impl Fn(&Event) -> bool) -> Vec<Event> {
     let session = Session::open(&broker.config(), "test change log")
         .await
         .expect("a session");
@@ -152,10 +157,7 @@ pub(crate) async fn change_log(broker: &TestBroker, sequence: u64) -> Vec<Event>
         .await
         .expect("the stream");
     let mut log: Vec<Event> = Vec::new();
-    while log
-        .last()
-        .is_none_or(|event| event.counts() || event.sequence() < sequence)
-    {
+    while !log.last().is_some_and(&is_last) {
         let delivery = tokio::time::timeout(SOON, changes.next())
             .await
             .unwrap_or_else(|_| panic!("the change log ends with {:?}", log.last()))

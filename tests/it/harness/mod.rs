@@ -3,12 +3,19 @@
 pub(crate) mod broker;
 pub(crate) mod bulk;
 pub(crate) mod client;
+pub(crate) mod cluster;
+pub(crate) mod dice;
 pub(crate) mod events;
+pub(crate) mod history;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod register;
+pub(crate) mod schedule;
 pub(crate) mod schemas;
 pub(crate) mod server;
 pub(crate) mod session;
+pub(crate) mod witness;
+pub(crate) mod writers;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ use super::SOON;
 use super::broker::{TestBroker, eventually};
 use super::client::TestClient;
 use super::program::{Program, Ran, binary, read, signal, wait};
+use super::proxy::Proxy;
 
 /// A running primary. Dropped, it is killed.
 pub(crate) struct TestServer {
@@ -41,15 +42,13 @@ impl TestServer {
             .tempdir()
             .expect("a folder for the server");
         let config = broker.config();
-        let name = if settings.contains("instance.name") {
-            ""
-        } else {
-            "instance.name = 'test'"
-        };
+        let unless_said = |key: &str, line: &'static str| if settings.contains(key) { "" } else { line };
+        let name = unless_said("instance.name", "instance.name = 'test'");
+        let heartbeat = unless_said("broker.heartbeat_s", "broker.heartbeat_s = 5");
         let text = format!(
             "broker.url = '{}'\n\
              broker.namespace = '{}'\n\
-             broker.heartbeat_s = 5\n\
+             {heartbeat}\n\
              broker.reconnect_initial_ms = 50\n\
              broker.reconnect_max_ms = 500\n\
              store.directory = '{}'\n\
@@ -94,6 +93,13 @@ impl TestServer {
             .replace(&self.config.namespace, &config.namespace);
         std::fs::write(self.config_file(), text).expect("written");
         self.config = config;
+    }
+
+    /// Has the server reach a broker by this way, from its next start on.
+    pub(crate) fn reach(&self, broker: &TestBroker, way: &Proxy) {
+        let text = read(Path::new(&self.config_file()));
+        let text = text.replace(broker.url(), way.url());
+        std::fs::write(self.config_file(), text).expect("written");
     }
 
     /// Starts the process, and does not wait for it.
@@ -181,6 +187,12 @@ impl TestServer {
     /// Sends the process a signal, and does not wait.
     pub(crate) fn signal(&self, name: &str) {
         signal(self.child.as_ref().expect("it runs"), name);
+    }
+
+    /// Whether it was started and has not ended by itself.
+    pub(crate) fn is_running(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_some_and(|child| child.try_wait().expect("a child of ours").is_none())
     }
 
     /// Waits until the process has ended by itself.
