@@ -9,9 +9,9 @@ use super::{Ended, Fault, begin, now};
 use crate::api::{self, Api, Notice};
 use crate::broker::{self, ChangeLog, Lease, Purpose, Session};
 use crate::config::Config;
-use crate::domain::{Role, Standing};
+use crate::domain::{Position, Role, Standing};
 use crate::engine::{Engine, FailAt};
-use crate::replica::{self, Claim, Follower, HandOver, Lookout, Replica, Stage, Turn, Unshipped};
+use crate::replica::{self, Claim, Follower, HandOver, Lookout, Replica, Stage, Turn};
 
 /// A session that lasted this long was a good one: the waits between sessions start small again.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
@@ -42,11 +42,16 @@ impl<'a> Instance<'a> {
         }
     }
 
-    /// Works until draining is done, this copy is to be replaced by another, or there is no use in going on.
-    pub(super) async fn run(&self, flag: Role, draining: watch::Receiver<bool>) -> Result<Turn, Fault> {
+    /// Works until draining is done, another copy is to take the place of this one, or there is no use in going on. Says
+    /// which standing the other copy is to have.
+    pub(super) async fn run(
+        &self,
+        flag: Role,
+        draining: watch::Receiver<bool>,
+    ) -> Result<(Turn, Standing), Fault> {
         let mut role = self.role(flag);
         loop {
-            let turn = match role {
+            let mut turn = match role {
                 Role::Primary => {
                     let session =
                         async |session: &Session| Box::pin(self.contend(session, draining.clone())).await;
@@ -54,10 +59,19 @@ impl<'a> Instance<'a> {
                 }
                 Role::Secondary => Box::pin(self.be_secondary(draining.clone())).await?,
             };
+            if let Turn::Reseed { keep_old } = turn {
+                turn = self.get_another_copy(role, keep_old, draining.clone()).await?;
+            }
             role = match turn {
                 Turn::Serve => Role::Primary,
                 Turn::Follow => Role::Secondary,
-                Turn::Done | Turn::Reseed { .. } => return Ok(turn),
+                Turn::Done | Turn::Reseed { .. } => {
+                    let standing = match role {
+                        Role::Primary => Standing::Undecided,
+                        Role::Secondary => Standing::Secondary,
+                    };
+                    return Ok((turn, standing));
+                }
             };
         }
     }
@@ -120,28 +134,48 @@ impl<'a> Instance<'a> {
         };
         lookout.reset();
         lookout.enter(Stage::Waiting);
-        match turn {
-            Ok(Turn::Reseed { keep_old }) => self.get_another_copy(keep_old, draining).await,
-            turn => turn,
-        }
+        turn
     }
 
-    /// Fetches another copy, and answers questions from the old one meanwhile.
-    async fn get_another_copy(&self, keep_old: bool, draining: watch::Receiver<bool>) -> Result<Turn, Fault> {
+    /// Fetches another copy. A secondary answers questions from the old one meanwhile; who stands by in its own namespace
+    /// does not, since it could be asked for that copy itself.
+    async fn get_another_copy(
+        &self,
+        role: Role,
+        keep_old: bool,
+        draining: watch::Receiver<bool>,
+    ) -> Result<Turn, Fault> {
         self.replica.lookout.enter(Stage::Seeding);
-        let source = self.config.replication.source.broker(&self.config.broker);
+        let ours = &self.config.broker;
+        let (source, otherwise) = match role {
+            Role::Primary => (ours.clone(), Turn::Serve),
+            Role::Secondary => (self.config.replication.source.broker(ours), Turn::Follow),
+        };
         let api = Api {
             role: Role::Secondary,
             ..self.api()
         };
         let session = async |session: &Session| {
             tokio::select! {
-                ended = api.answer(session, draining.clone()) => Ok(ended.map(|()| Turn::Done)?),
+                ended = api.answer(session, draining.clone()), if role == Role::Secondary => {
+                    Ok(ended.map(|()| Turn::Done)?)
+                }
                 turn = self.replica.obey(session, None) => Ok(turn?),
             }
         };
+        // What whoever serves has, it is to have, too. Where the epoch is another, it is the next one at least.
+        let held = *self.replica.engine.committed().borrow();
+        let heard = *self.replica.lookout.heard().borrow();
+        let at_least = if role == Role::Primary && heard <= held {
+            Position {
+                epoch: held.epoch + 1,
+                sequence: 0,
+            }
+        } else {
+            heard
+        };
         let fetching = async {
-            match begin::fetch(self.config, &source).await {
+            match begin::fetch(self.config, &source, at_least).await {
                 Ok(()) => Ok(Turn::Reseed { keep_old }),
                 Err(replica::Fault::Broker(fault)) => Err(fault.into()),
                 Err(fault) => {
@@ -151,7 +185,7 @@ impl<'a> Instance<'a> {
                         "another copy could not be had; the old one stays"
                     );
                     tokio::time::sleep(COPY_WAIT).await;
-                    Ok(Turn::Follow)
+                    Ok(otherwise)
                 }
             }
         };
@@ -279,14 +313,35 @@ impl<'a> Instance<'a> {
     /// One session of an instance that may serve: it waits for the lease of the namespace, and serves.
     async fn contend(&self, session: &Session, draining: watch::Receiver<bool>) -> Result<Turn, Ended> {
         let lookout = &self.replica.lookout;
+        let engine = &self.replica.engine;
         lookout.enter(Stage::Waiting);
+        // Beyond this, nobody was told of what is here: whoever served meanwhile may have gone another way.
+        let (shipped, held) = (*engine.shipped().borrow(), engine.committed().borrow().sequence);
+        let may_stray = held > shipped;
         let turn = tokio::select! {
-            turn = self.wait_and_serve(session, draining) => turn,
+            turn = self.wait_and_serve(session, may_stray, draining) => turn,
             turn = self.replica.obey(session, None) => Ok(turn?),
         };
         lookout.enter(Stage::Waiting);
         match turn {
             Err(Ended::Replica(replica::Fault::Fenced(claim))) => self.step_down(session, &claim).await,
+            Err(Ended::Replica(fault @ replica::Fault::Lost { .. })) => {
+                tracing::warn!(
+                    fault = &fault as &dyn std::error::Error,
+                    "this instance gets another copy, since it cannot follow from where it is"
+                );
+                Ok(Turn::Reseed { keep_old: false })
+            }
+            Err(Ended::Replica(fault)) if may_stray && fault.is_difference() => {
+                let file = self.put_aside(shipped).await?;
+                tracing::warn!(
+                    fault = &fault as &dyn std::error::Error,
+                    file,
+                    "this instance had done what the one that served after it never heard of; that is in the file, and it \
+                     gets another copy"
+                );
+                Ok(Turn::Reseed { keep_old: false })
+            }
             turn => turn,
         }
     }
@@ -294,13 +349,14 @@ impl<'a> Instance<'a> {
     async fn wait_and_serve(
         &self,
         session: &Session,
+        may_stray: bool,
         draining: watch::Receiver<bool>,
     ) -> Result<Turn, Ended> {
         let broker = &self.config.broker;
         let other_side = self.other_side();
         let mut stopping = draining.clone();
         let (mut lease, followed) = tokio::select! {
-            lease = self.stand_by(session, draining.clone()) => lease?,
+            lease = self.stand_by(session, may_stray, draining.clone()) => lease?,
             fault = session.broken() => return Err(fault.into()),
             _ = stopping.wait_for(|draining| *draining) => return Ok(Turn::Done),
         };
@@ -385,54 +441,46 @@ impl<'a> Instance<'a> {
 
     /// Another register has taken the place of this one: stops writing, on disk, and puts aside what only this one has.
     async fn step_down(&self, session: &Session, claim: &Claim) -> Result<Turn, Ended> {
-        let held = *self.replica.engine.committed().borrow();
         self.replica.fence(session, claim.epoch, claim.began).await?;
-        let file = self.config.store.directory.join(format!(
-            "unshipped-{}-{}-{}.jsonl",
-            held.epoch,
-            claim.began + 1,
-            held.sequence
-        ));
-        let reads = Arc::clone(self.replica.engine.reads());
-        let (above, path) = (claim.began, file.clone());
-        let exported = tokio::task::spawn_blocking(move || {
-            (held.sequence > above)
-                .then(|| replica::export(&reads, above, &path))
-                .transpose()
-        });
-        let (file, instance, epoch) = (file.display().to_string(), &claim.instance, claim.epoch);
-        match exported.await.map_err(replica::Fault::from)? {
-            Ok(None) => tracing::error!(
-                instance,
-                epoch,
-                "another instance has taken the place of this one, which stops writing; it had nothing that the other \
-                 has not"
-            ),
-            Ok(Some(Unshipped { first, last, changes })) => tracing::error!(
-                instance,
-                epoch,
-                first,
-                last,
-                changes,
-                file,
-                "another instance has taken the place of this one, which stops writing; the changes that only this one \
-                 has are in the file"
-            ),
-            Err(fault) => tracing::error!(
-                instance,
-                epoch,
-                fault = &fault as &dyn std::error::Error,
-                "another instance has taken the place of this one, which stops writing; the changes that only this one \
-                 has could not be written to a file: `domesday tail export` does it later"
-            ),
-        }
+        let file = self.put_aside(claim.began).await?;
+        let (instance, epoch) = (&claim.instance, claim.epoch);
+        tracing::error!(
+            instance,
+            epoch,
+            file,
+            "another instance has taken the place of this one, which stops writing; what only this one has is in the file"
+        );
         Ok(Turn::Follow)
+    }
+
+    /// Writes the changes above a sequence to a file in the data directory, and gives its name; `nothing` where there are
+    /// none. One that cannot be written is no reason to go on.
+    async fn put_aside(&self, above: u64) -> Result<String, Ended> {
+        let held = *self.replica.engine.committed().borrow();
+        if held.sequence <= above {
+            return Ok("nothing".to_owned());
+        }
+        let name = format!("unshipped-{}-{}-{}.jsonl", held.epoch, above + 1, held.sequence);
+        let file = self.config.store.directory.join(name);
+        let (reads, path) = (Arc::clone(self.replica.engine.reads()), file.clone());
+        let exported = tokio::task::spawn_blocking(move || replica::export(&reads, above, &path));
+        match exported.await.map_err(replica::Fault::from)? {
+            Ok(_) => Ok(file.display().to_string()),
+            Err(fault) => {
+                tracing::error!(
+                    fault = &fault as &dyn std::error::Error,
+                    "the changes that only this instance has could not be put into a file"
+                );
+                Ok("missing: `domesday tail export` writes it".to_owned())
+            }
+        }
     }
 
     /// Waits for the lease; follows and answers questions meanwhile. Says whether it had to wait.
     async fn stand_by(
         &self,
         session: &Session,
+        may_stray: bool,
         draining: watch::Receiver<bool>,
     ) -> Result<(Lease, bool), Ended> {
         if let Some(lease) = session.lease().await? {
@@ -445,7 +493,7 @@ impl<'a> Instance<'a> {
             ..self.api()
         };
         tokio::select! {
-            lease = follower.stand_by(session) => Ok((lease?, true)),
+            lease = follower.stand_by(session, may_stray) => Ok((lease?, true)),
             ended = api.answer(session, draining) => {
                 ended?;
                 std::future::pending().await

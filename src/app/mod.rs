@@ -112,12 +112,13 @@ async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault
         _ = draining.wait_for(|draining| *draining) => return Ok(()),
     };
     loop {
-        let turn = live(config, role, &new_cluster, &fail_at, draining.clone()).await?;
+        let life = live(config, role, &new_cluster, &fail_at, draining.clone());
+        let (turn, standing) = Box::pin(life).await?;
         let Turn::Reseed { keep_old } = turn else {
             tracing::info!("stopped");
             return Ok(());
         };
-        begin::install(config, Standing::Secondary, keep_old).await?;
+        begin::install(config, standing, keep_old).await?;
     }
 }
 
@@ -128,7 +129,7 @@ async fn live(
     new_cluster: &str,
     fail_at: &FailAt,
     draining: watch::Receiver<bool>,
-) -> Result<Turn, Fault> {
+) -> Result<(Turn, Standing), Fault> {
     let setup = Setup {
         engine: config.engine.clone(),
         store: config.store.clone(),

@@ -1,7 +1,7 @@
 //! Canaries: some entities, and what the register says of each, so that a copy can be asked the same.
 //!
-//! Which entities is read off the state: those of the last changes, and the next one after each of some ids that are spread
-//! over the alphabet. So both sides choose the same at the same position, and what is asked changes with what is written.
+//! Which entities is read off the state: those of the last changes, and some that are spread over the resources in the order
+//! of their ids. So both sides choose the same at the same position, and what is asked changes with what is written.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,13 @@ use crate::domain::{
 use crate::store::Snapshot;
 
 /// The entities of so many last changes are asked for.
-const LAST_CHANGES: u64 = 4;
-/// And the resource after each of these.
-const SPREAD: [&str; 4] = ["0", "g", "m", "s"];
+const LAST_CHANGES: usize = 4;
+/// And those that lie between the first and the last in so many even parts.
+const SPREAD: u32 = 8;
+/// How many steps of dependencies are followed, so that the writer does not wait for long.
+const STEPS: u32 = 2;
+/// Members of an environment that are looked at.
+const MEMBERS: usize = 1_000;
 /// How often the state on disk and that in memory may be of different commits before there are no canaries this time.
 const TRIES: u32 = 50;
 /// Hits that a search for one id may have; it must be among them.
@@ -92,21 +96,41 @@ impl Reads {
 
 fn choose(snapshot: &Snapshot, sequence: u64) -> Result<BTreeSet<EntityKey>, Fault> {
     let mut chosen = BTreeSet::new();
-    let last = snapshot.changes(
-        (sequence + 1).saturating_sub(LAST_CHANGES),
-        usize::try_from(LAST_CHANGES).unwrap_or(0),
-    )?;
+    let from = (sequence + 1).saturating_sub(LAST_CHANGES as u64);
+    let last = snapshot.changes(from, LAST_CHANGES)?;
     chosen.extend(last.into_iter().map(|change| change.event.key));
-    for start in SPREAD {
-        let after = Id::parse(start).ok().map(EntityKey::resource);
-        let next = snapshot.live_after(after.as_ref(), 1)?;
-        chosen.extend(next.iter().map(|live| live.document.key()));
+    if let Some((first, last)) = snapshot.first_and_last()? {
+        for start in between(first.id.as_str(), last.id.as_str()) {
+            let after = Id::parse(&start).ok().map(EntityKey::resource);
+            let next = snapshot.live_after(after.as_ref(), 1)?;
+            chosen.extend(next.iter().map(|live| live.document.key()));
+        }
+        chosen.extend([first, last]);
     }
     Ok(chosen)
 }
 
-/// What the register says of an entity: its revision and its name, what it needs with all that those need, who needs it
-/// directly, and where it is.
+/// Texts that are evenly spread between two: they begin alike, and go on with a character between theirs.
+fn between(first: &str, last: &str) -> impl Iterator<Item = String> {
+    let alike: String = first
+        .chars()
+        .zip(last.chars())
+        .take_while(|(one, other)| one == other)
+        .map(|(one, _)| one)
+        .collect();
+    let next = |text: &str| {
+        text.chars()
+            .nth(alike.chars().count())
+            .map_or(u32::from('0'), u32::from)
+    };
+    let (low, high) = (next(first), next(last));
+    (1..SPREAD).filter_map(move |part| {
+        let character = char::from_u32(low + high.saturating_sub(low) * part / SPREAD)?;
+        Some(format!("{alike}{character}"))
+    })
+}
+
+/// What the register says of an entity: its document, what it needs in two steps, who needs it directly, and where it is.
 fn hash(model: &Model, snapshot: &Snapshot, key: &EntityKey) -> Result<String, Fault> {
     let mut hasher = blake3::Hasher::new();
     let mut add = |part: &str| {
@@ -118,17 +142,32 @@ fn hash(model: &Model, snapshot: &Snapshot, key: &EntityKey) -> Result<String, F
     if let Some(live) = snapshot.live(key)? {
         add(&live.revision.to_string());
         add(live.document.name());
+        if let Some(resource) = live.document.as_resource() {
+            add(&resource.kind);
+            add(&resource.description);
+            add(&resource.dependencies.len().to_string());
+            for (name, value) in &resource.attributes {
+                add(name);
+                add(&value.to_string());
+            }
+        }
     }
     match key.entity {
         EntityType::Environment => {
-            for member in model.members(&key.id) {
+            let members = model.membership.members(&key.id);
+            add(&members.map_or(0, BTreeSet::len).to_string());
+            for member in members.into_iter().flatten().take(MEMBERS) {
                 add(member.as_str());
             }
         }
         EntityType::Resource => {
-            let needed = model
-                .graph
-                .reach(&key.id, Direction::Dependencies, None, Natures::ALL, usize::MAX);
+            let needed = model.graph.reach(
+                &key.id,
+                Direction::Dependencies,
+                Some(STEPS),
+                Natures::ALL,
+                usize::MAX,
+            );
             let needed = needed.map(|(subgraph, _)| subgraph.nodes).unwrap_or_default();
             let needed: BTreeSet<&str> = needed.iter().map(|node| text(&node.target)).collect();
             let dependents: BTreeSet<&Id> = model.graph.dependents(&key.id).collect();

@@ -57,11 +57,11 @@ impl DrillCopy {
         self.position
     }
 
-    /// Proves the copy, opens it as after a promotion, and asks it.
+    /// Proves the copy, opens it as after a promotion, and asks it; `digest` is that of the original.
     ///
     /// # Errors
     /// [`Fault`] where the copy is damaged, or cannot be opened.
-    pub fn try_out(&self, canaries: &[Canary]) -> Result<Drilled, Fault> {
+    pub fn try_out(&self, canaries: &[Canary], digest: &str) -> Result<Drilled, Fault> {
         let archive = Archive::open(&self.folder.join(FILE))?;
         let config = Config {
             directory: self.folder.join(DATA),
@@ -75,9 +75,13 @@ impl DrillCopy {
         install(&archive, &config, order)?;
         let began = Instant::now();
         let reads = read_only(&config)?;
-        let differences = reads.compare_canaries(canaries)?;
+        let mut differences = reads.compare_canaries(canaries)?;
+        let ready_after = began.elapsed();
+        if reads.bookmark()?.digest.to_string() != digest {
+            differences.push("the digests differ".to_owned());
+        }
         Ok(Drilled {
-            ready_after: began.elapsed(),
+            ready_after,
             differences,
         })
     }

@@ -65,7 +65,13 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         fail_at,
     } = setup;
     let store = Arc::new(Store::open(&store_config, &new_cluster)?);
-    drill::clear(&store_config.directory.join(drill::FOLDER))?;
+    if let Err(fault) = drill::clear(&store_config.directory.join(drill::FOLDER)) {
+        // It is in nobody's way but that of the next drill, which says so.
+        tracing::warn!(
+            fault = &fault as &dyn std::error::Error,
+            "what a drill left could not be removed"
+        );
+    }
     let snapshot = store.snapshot()?;
     let identity = snapshot.identity()?;
     let instance = if let Some(known) = identity.instance {

@@ -19,13 +19,31 @@ const CANARIES: Duration = Duration::from_secs(30);
 pub(super) struct Caught {
     copy: Result<DrillCopy, engine::Fault>,
     canaries: Vec<Canary>,
-    /// What the instance lacked when it was caught, in changes and in time.
-    lacked: (u64, Option<Duration>),
+    /// The digest of the original.
+    digest: String,
 }
 
 impl Replica {
     /// Waits for canaries, and asks a copy of this copy the same.
     pub(super) async fn drill(&self) -> Result<DrilledBody, No> {
+        let Some(alone) = self.lookout.begin_drill() else {
+            let detail = "a drill is on already";
+            return Err(Box::new(Problem::new(ProblemKind::Unavailable, detail)).into());
+        };
+        let stage = self.lookout.stage().borrow().clone();
+        if let Some(why) = stage.fault() {
+            let detail = format!("this instance does not follow: {why}");
+            return Err(Box::new(Problem::new(ProblemKind::Unavailable, detail)).into());
+        }
+        // What a promotion would lose now.
+        let held = *self.engine.committed().borrow();
+        let changes = self
+            .lookout
+            .heard()
+            .borrow()
+            .sequence
+            .saturating_sub(held.sequence);
+        let whole = self.lookout.view(held.sequence, Instant::now()).whole;
         let caught = self.lookout.wait_for_canaries();
         let Ok(Ok(caught)) = tokio::time::timeout(CANARIES, caught).await else {
             let detail = "no heartbeat came in time that was of the sequence of this copy";
@@ -36,17 +54,18 @@ impl Replica {
         let Caught {
             copy,
             canaries,
-            lacked: (changes, whole),
+            digest,
         } = caught;
         let asked = canaries.len();
         let tried = tokio::task::spawn_blocking(move || {
+            // Held to the end, whoever waits for it.
+            let _alone = alone;
             let copy = copy?;
-            Ok::<_, engine::Fault>((copy.position(), copy.try_out(&canaries)?))
+            Ok::<_, engine::Fault>((copy.position(), copy.try_out(&canaries, &digest)?))
         })
         .await
         .map_err(Fault::from)?;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let held = *self.engine.committed().borrow();
         let mut drilled = DrilledBody {
             instance: self.instance.clone(),
             passed: false,
@@ -94,10 +113,6 @@ impl Follower {
         let Some(waiting) = self.replica().lookout.drill() else {
             return Ok(());
         };
-        let held = self.replica().engine.committed().borrow().sequence;
-        let lookout = &self.replica().lookout;
-        let lacked = lookout.heard().borrow().sequence.saturating_sub(held);
-        let whole = lookout.view(held, Instant::now()).whole;
         let (reads, now) = (
             Arc::clone(self.replica().engine.reads()),
             (self.replica().clock)(),
@@ -107,7 +122,7 @@ impl Follower {
         let _ = waiting.send(Caught {
             copy,
             canaries: heartbeat.body.canaries.iter().filter_map(canary).collect(),
-            lacked: (lacked, whole),
+            digest: heartbeat.body.digest.clone(),
         });
         Ok(())
     }

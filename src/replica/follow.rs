@@ -336,7 +336,9 @@ impl Follower {
         let last = tokio::task::spawn_blocking(move || reads.changes(held, 1))
             .await??
             .pop();
-        let seconds = last.and_then(|change| u64::try_from(change.time.0 / 1_000_000).ok());
+        // That of whoever served may have been ahead of ours; the broker's own time is what counts.
+        let time = last.map(|change| change.time.min((self.replica.clock)()));
+        let seconds = time.and_then(|time| u64::try_from(time.0 / 1_000_000).ok());
         Ok(seconds.map_or(StreamOffset::First, |seconds| {
             StreamOffset::Timestamp(seconds.saturating_sub(MARGIN_S))
         }))

@@ -1,10 +1,10 @@
 //! What an instance does, and what it has heard of the one that it follows.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::drill::Caught;
@@ -76,6 +76,8 @@ pub struct Lookout {
     stage: watch::Sender<Stage>,
     heard: watch::Sender<Position>,
     seen: Mutex<Seen>,
+    /// For one drill at a time.
+    alone: Arc<Semaphore>,
     /// The drill that waits for canaries.
     drill: Mutex<Option<oneshot::Sender<Caught>>>,
     /// The last drill.
@@ -113,6 +115,7 @@ impl Default for Lookout {
             stage: watch::Sender::new(Stage::Waiting),
             heard: watch::Sender::default(),
             seen: Mutex::default(),
+            alone: Arc::new(Semaphore::new(1)),
             drill: Mutex::default(),
             drilled: watch::Sender::default(),
         }
@@ -168,6 +171,11 @@ impl Lookout {
     /// Takes down that both copies are the same at a sequence.
     pub(super) fn prove(&self, sequence: u64) {
         self.seen().proved = Some(sequence);
+    }
+
+    /// The right to a drill, for one at a time; it ends when it is dropped.
+    pub(super) fn begin_drill(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.alone).try_acquire_owned().ok()
     }
 
     /// Asks whoever follows for a copy where there are canaries. One at a time: who asked before gets none.

@@ -170,6 +170,9 @@ pub enum Fault {
     /// Nobody gives another copy of the register.
     #[error("no instance gives another copy of the register: {0}")]
     NoCopy(String),
+    /// An instance cannot give another copy of the register now.
+    #[error("no instance gives another copy of the register yet: {0}")]
+    NotYet(String),
     /// A piece of another copy came damaged on its way.
     #[error("piece {0} of the copy came damaged")]
     Damaged(u64),
@@ -198,7 +201,7 @@ pub enum Fault {
 
 impl Fault {
     /// Whether the copy is another than the original.
-    const fn is_difference(&self) -> bool {
+    pub const fn is_difference(&self) -> bool {
         matches!(
             self,
             Self::Diverged { .. } | Self::Forked { .. } | Self::Unfollowable(Unfollowable::Diverged { .. })
@@ -278,8 +281,8 @@ impl Claim {
 pub struct Served {
     /// The identity of the cluster.
     pub cluster: String,
-    /// The sequence of the last change.
-    pub sequence: u64,
+    /// The last change.
+    pub position: Position,
 }
 
 /// Asks whoever serves which register that is; `None` where nobody does.
@@ -289,8 +292,8 @@ pub struct Served {
 pub async fn who_serves(source: &broker::Config, name: &str) -> Result<Option<Served>, Fault> {
     let served = follow::who_serves(source, name).await?;
     Ok(served.map(|heartbeat| Served {
+        position: heartbeat.position(),
         cluster: heartbeat.body.cluster,
-        sequence: heartbeat.body.sequence,
     }))
 }
 

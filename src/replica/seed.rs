@@ -8,11 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::Fault;
 use crate::broker::{self, Client, Message};
-use crate::domain::Piece;
+use crate::domain::{Piece, Position};
 use crate::engine::{self, Part, Place};
 use crate::wire;
 use crate::wire::shape::{
-    AnswerBody, OfferBody, PieceBody, QuestionBody, QuestionProblemBody, SnapshotBeginArgs, SnapshotChunkArgs,
+    AnswerBody, OfferBody, PieceBody, PositionBody, QuestionBody, QuestionProblemBody, SnapshotBeginArgs,
+    SnapshotChunkArgs,
 };
 
 /// How long the instance that serves has to make a snapshot.
@@ -22,21 +23,25 @@ const TO_READ: Duration = Duration::from_secs(20);
 /// How often the snapshot may go away under our hands before we give up.
 const BEGINNINGS_MAX: u32 = 5;
 
-/// Fetches a whole snapshot into `part`. It waits and tries again where the broker or the instance is away, for as long as
+/// Fetches a whole snapshot into `part`, of an instance that has come as far as `at_least`. It waits and tries again where the broker or the instance is away, for as long as
 /// the settings of the broker say, counted from the last piece.
 ///
 /// # Errors
 /// [`Fault::Broker`] where waiting is of no use any more, [`Fault::NoCopy`] where nobody gives one, [`Fault::Copy`] where
 /// the disk does not let us.
-pub async fn fetch(source: &broker::Config, name: &str, part: &mut Part) -> Result<(), Fault> {
+pub async fn fetch(
+    source: &broker::Config,
+    name: &str,
+    at_least: Position,
+    part: &mut Part,
+) -> Result<(), Fault> {
     let mut backoff = source.backoff();
-    let mut beginnings = 0;
     loop {
         let mut progress = false;
-        let fault = match session(source, name, part, &mut beginnings, &mut progress).await {
+        let fault = match session(source, name, at_least, part, &mut progress).await {
             Ok(()) => return Ok(()),
             Err(Fault::Broker(fault)) if fault.is_permanent() => return Err(fault.into()),
-            Err(fault @ (Fault::Broker(_) | Fault::Damaged(_))) => fault,
+            Err(fault @ (Fault::Broker(_) | Fault::Damaged(_) | Fault::NotYet(_))) => fault,
             Err(fault) => return Err(fault),
         };
         if progress {
@@ -58,8 +63,8 @@ pub async fn fetch(source: &broker::Config, name: &str, part: &mut Part) -> Resu
 async fn session(
     source: &broker::Config,
     name: &str,
+    at_least: Position,
     part: &mut Part,
-    beginnings: &mut u32,
     progress: &mut bool,
 ) -> Result<(), Fault> {
     let client = Client::connect(source, &format!("{name}/copy")).await?;
@@ -67,7 +72,9 @@ async fn session(
         let desk = Desk {
             client: &client,
             questions: source.names()?.questions(),
+            at_least,
         };
+        let mut beginnings = 0;
         let mut place = tokio::task::block_in_place(|| part.place()).map_err(copy)?;
         if let Some(place) = place.as_ref().filter(|place| place.index > 0) {
             tracing::info!(piece = place.index, "going on with the copy that is on its way");
@@ -75,11 +82,11 @@ async fn session(
         loop {
             let mut next = match place.take() {
                 Some(place) => place,
-                None if *beginnings == BEGINNINGS_MAX => {
+                None if beginnings == BEGINNINGS_MAX => {
                     return Err(Fault::NoCopy("the snapshot was gone again and again".to_owned()));
                 }
                 None => {
-                    *beginnings += 1;
+                    beginnings += 1;
                     tokio::task::block_in_place(|| part.clear()).map_err(copy)?;
                     desk.begin().await?
                 }
@@ -118,6 +125,7 @@ fn damaged(fault: impl Into<engine::Fault>, index: u64) -> Fault {
 struct Desk<'a> {
     client: &'a Client,
     questions: String,
+    at_least: Position,
 }
 
 impl Desk<'_> {
@@ -157,7 +165,13 @@ impl Desk<'_> {
     ) -> Result<Option<T>, Fault> {
         let question = Message {
             kind: Some(kind.to_owned()),
-            body: wire::to_bytes(&QuestionBody::new(args)),
+            body: wire::to_bytes(&QuestionBody {
+                at_least: Some(PositionBody {
+                    epoch: self.at_least.epoch,
+                    sequence: self.at_least.sequence,
+                }),
+                ..QuestionBody::new(args)
+            }),
             content_type: Some(wire::CONTENT_TYPE.to_owned()),
             expiration: Some(patience.as_millis().to_string()),
             ..Message::default()
@@ -169,6 +183,7 @@ impl Desk<'_> {
         if let Ok(QuestionProblemBody { problem, .. }) = wire::from_bytes(&answer.body) {
             return match problem.slug() {
                 "not-found" => Ok(None),
+                "unavailable" | "not-reached" => Err(Fault::NotYet(problem.detail)),
                 _ => Err(Fault::NoCopy(format!("{}: {}", problem.title, problem.detail))),
             };
         }

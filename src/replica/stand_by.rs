@@ -27,11 +27,12 @@ enum Waiting {
 
 impl Follower {
     /// For an instance that did not get the lease: waits until it may serve the namespace, as long as that takes, and
-    /// follows meanwhile.
+    /// follows meanwhile. With `may_stray`, it may hold changes that nobody was told of.
     ///
     /// # Errors
-    /// [`Fault`] where the session or the engine failed.
-    pub async fn stand_by(&self, session: &Session) -> Result<Lease, Fault> {
+    /// [`Fault`] where the session or the engine failed, or where another copy is needed: since changes are missing that
+    /// nobody has any more, or where it may stray, and does.
+    pub async fn stand_by(&self, session: &Session, may_stray: bool) -> Result<Lease, Fault> {
         let ours = self.replica().engine.reads().cluster().to_owned();
         let mut told = None;
         let mut followed = Box::pin(self.run());
@@ -53,6 +54,8 @@ impl Follower {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 ended = &mut followed, if !broken_off => match ended {
+                    Err(fault @ Fault::Lost { .. }) => return Err(fault),
+                    Err(fault) if may_stray && fault.is_difference() => return Err(fault),
                     Err(fault) if fault.is_permanent() => {
                         tracing::error!(
                             fault = &fault as &dyn std::error::Error,

@@ -11,7 +11,7 @@ use super::tables::{
     read_member_key,
 };
 use super::{Fault, Identity, RecordFault};
-use crate::domain::{Change, EntityKey, Id, Live, Position, Standing, Timestamp};
+use crate::domain::{Change, EntityKey, EntityType, Id, Live, Position, Standing, Timestamp};
 
 type Table<K, V> = redb::ReadOnlyTable<K, V>;
 
@@ -110,6 +110,25 @@ impl Snapshot {
             let (key, value) = entry?;
             read_live(value.value(), &String::from_utf8_lossy(key.value()))
         }))
+    }
+
+    /// The first and the last live resource, in the order of their ids; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Fault`] where a record is damaged or the file cannot be read.
+    pub fn first_and_last(&self) -> Result<Option<(EntityKey, EntityKey)>, Fault> {
+        let code = record::entity_code(EntityType::Resource);
+        let (from, to) = ([code], [code + 1]);
+        let mut resources = self.live.range::<&[u8]>(from.as_slice()..to.as_slice())?;
+        let key = |entry: Option<Result<_, redb::StorageError>>| {
+            let Some(entry) = entry else { return Ok(None) };
+            let (key, value): (redb::AccessGuard<'_, &[u8]>, redb::AccessGuard<'_, &[u8]>) = entry?;
+            let name = String::from_utf8_lossy(key.value()).into_owned();
+            read_live(value.value(), &name).map(|live| Some(live.document.key()))
+        };
+        let first = key(resources.next())?;
+        let last = key(resources.next_back())?;
+        Ok(first.map(|first| (first.clone(), last.unwrap_or(first))))
     }
 
     /// Live entities after a key, or from the first; in the order of [`Snapshot::all_live`], at most so many.

@@ -19,19 +19,31 @@ fn a_copy_passes_with_its_own_canaries_and_fails_with_those_of_another() {
     assert_eq!(canaries.len(), 3);
     let copy = reads.copy_for_drill(NOW).unwrap();
     assert_eq!(copy.position(), bookmark.position);
-    assert_eq!(copy.try_out(&canaries).unwrap().differences, Vec::<String>::new());
+    let digest = bookmark.digest.to_string();
+    assert_eq!(
+        copy.try_out(&canaries, &digest).unwrap().differences,
+        Vec::<String>::new()
+    );
+    drop(copy);
+    let copy = reads.copy_for_drill(NOW).unwrap();
+    let other = copy.try_out(&canaries, "").unwrap();
+    assert_eq!(other.differences, ["the digests differ"]);
 
+    drop(copy);
     let mut others = canaries.clone();
     others[1].hash = others[0].hash.clone();
     let copy = reads.copy_for_drill(NOW).unwrap();
-    let differences = copy.try_out(&others).unwrap().differences;
+    let differences = copy.try_out(&others, &digest).unwrap().differences;
     assert_eq!(differences, [format!("{}: the answers differ", others[1].key)]);
 
     one.put("m-4", "yet-another");
     let copy = reads.copy_for_drill(NOW).unwrap();
     let folder = folder.path().join("one/drill");
     std::fs::write(folder.join("copy.snapshot"), b"something else").unwrap();
-    assert!(copy.try_out(&canaries).is_err(), "a damaged copy is none");
+    assert!(
+        copy.try_out(&canaries, &digest).is_err(),
+        "a damaged copy is none"
+    );
     drop(copy);
     assert!(!folder.exists());
 }
