@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::Fault;
+use crate::broker;
 use crate::config::Config;
-use crate::domain::{Position, Role, Standing};
+use crate::domain::{Role, Standing};
 use crate::engine;
 use crate::replica::{self, Served};
-use crate::{broker, store};
 
 /// Time between two questions after the instance that a new secondary is to follow.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ pub(super) async fn begin(config: &Config, role: Role) -> Result<String, Fault> 
         return Ok(new);
     };
     if position.sequence > 0 {
-        let copied = copy(config, &source, position, standing).await;
+        let copied = copy(config, &source, standing).await;
         if let Err(fault) = copied {
             tracing::warn!(
                 fault = &fault as &dyn std::error::Error,
@@ -42,31 +42,22 @@ pub(super) async fn begin(config: &Config, role: Role) -> Result<String, Fault> 
     Ok(cluster)
 }
 
-async fn copy(
-    config: &Config,
-    source: &broker::Config,
-    at_least: Position,
-    standing: Standing,
-) -> Result<(), Fault> {
-    fetch(config, source, at_least).await.map_err(Fault::Replica)?;
+async fn copy(config: &Config, source: &broker::Config, standing: Standing) -> Result<(), Fault> {
+    fetch(config, source).await.map_err(Fault::Replica)?;
     install(config, standing, true).await
 }
 
 /// Fetches another copy of the register, beside the one that is there.
-pub(super) async fn fetch(
-    config: &Config,
-    source: &broker::Config,
-    at_least: Position,
-) -> Result<(), replica::Fault> {
+pub(super) async fn fetch(config: &Config, source: &broker::Config) -> Result<(), replica::Fault> {
     let store = config.store.clone();
     let part = tokio::task::spawn_blocking(move || engine::another_copy(&store)).await?;
     let mut part = part.map_err(replica::Fault::Copy)?;
-    replica::fetch(source, &config.instance.name, at_least, &mut part).await
+    replica::fetch(source, &config.instance.name, &mut part).await
 }
 
 /// Puts the copy that was fetched in the place of the register, which no engine has open.
 pub(super) async fn install(config: &Config, standing: Standing, keep_old: bool) -> Result<(), Fault> {
-    let store: store::Config = config.store.clone();
+    let store = config.store.clone();
     let installed = tokio::task::spawn_blocking(move || engine::install_another(&store, standing, keep_old));
     let position = installed
         .await

@@ -9,7 +9,7 @@ use super::{Ended, Fault, begin, now};
 use crate::api::{self, Api, Notice};
 use crate::broker::{self, ChangeLog, Lease, Purpose, Session};
 use crate::config::Config;
-use crate::domain::{Position, Role, Standing};
+use crate::domain::{Role, Standing};
 use crate::engine::{Engine, FailAt};
 use crate::replica::{self, Claim, Follower, HandOver, Lookout, Replica, Stage, Turn};
 
@@ -137,8 +137,7 @@ impl<'a> Instance<'a> {
         turn
     }
 
-    /// Fetches another copy. A secondary answers questions from the old one meanwhile; who stands by in its own namespace
-    /// does not, since it could be asked for that copy itself.
+    /// Fetches another copy. It answers questions from the old one meanwhile, but for one that has strayed.
     async fn get_another_copy(
         &self,
         role: Role,
@@ -163,19 +162,8 @@ impl<'a> Instance<'a> {
                 turn = self.replica.obey(session, None) => Ok(turn?),
             }
         };
-        // What whoever serves has, it is to have, too. Where the epoch is another, it is the next one at least.
-        let held = *self.replica.engine.committed().borrow();
-        let heard = *self.replica.lookout.heard().borrow();
-        let at_least = if role == Role::Primary && heard <= held {
-            Position {
-                epoch: held.epoch + 1,
-                sequence: 0,
-            }
-        } else {
-            heard
-        };
         let fetching = async {
-            match begin::fetch(self.config, &source, at_least).await {
+            match begin::fetch(self.config, &source).await {
                 Ok(()) => Ok(Turn::Reseed { keep_old }),
                 Err(replica::Fault::Broker(fault)) => Err(fault.into()),
                 Err(fault) => {

@@ -1,5 +1,6 @@
 //! Requests of other instances to the one that serves.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -17,8 +18,11 @@ pub struct HandOver {
     pub request: Message,
 }
 
-/// Answers until the session breaks, one request after the other: there are few, and each is small. Whoever asks this
-/// instance to stop is handed to `hand_overs`.
+/// A snapshot that is being made for somebody.
+type Making<'a> = Pin<Box<dyn Future<Output = (Message, Result<Option<Message>, Fault>)> + Send + 'a>>;
+
+/// Answers until the session breaks, one request after the other: there are few, and each is small. A snapshot that has to
+/// be made is made beside, one at a time. Whoever asks this instance to stop is handed to `hand_overs`.
 pub(super) async fn run(
     replica: &Arc<Replica>,
     session: &Session,
@@ -27,34 +31,57 @@ pub(super) async fn run(
     let control = session.names().control();
     let mut requests = session.subscribe(&control, &[PRIMARY_KEY.to_owned()]).await?;
     let publisher = session.publisher().await?;
-    while let Some(delivery) = requests.next().await {
-        let delivery = delivery?;
-        let letter = Letter::read(&delivery.message);
-        if let Some(Letter::HandOver(body)) = &letter
-            && replica.hands_over_to(body)
-        {
-            let request = delivery.message.clone();
-            delivery.ack().await?;
-            // One at a time: while it is done, whoever else asks hears nothing, and asks again.
-            let _ = hand_overs.try_send(HandOver {
-                body: body.clone(),
-                request,
-            });
-            continue;
-        }
-        if let Some(queue) = delivery.message.reply_to.clone() {
-            let answer = answer(replica, letter.as_ref()).await?;
-            reply(&publisher, &queue, &delivery.message, answer).await?;
-        }
+    let mut making: Option<Making<'_>> = None;
+    loop {
+        let delivery = tokio::select! {
+            delivery = requests.next() => match delivery {
+                Some(delivery) => delivery?,
+                None => return Ok(()),
+            },
+            (request, made) = made(&mut making) => {
+                making = None;
+                if let Some(answer) = made? {
+                    reply(&publisher, &request, answer).await?;
+                }
+                continue;
+            }
+        };
+        let request = delivery.message.clone();
         delivery.ack().await?;
-        if let Some(Letter::Claim(heartbeat)) = letter {
-            replica.weigh(Claim::of(&heartbeat))?;
+        match Letter::read(&request) {
+            Some(Letter::HandOver(body)) if replica.hands_over_to(&body) => {
+                // One at a time: while it is done, whoever else asks hears nothing, and asks again.
+                let _ = hand_overs.try_send(HandOver { body, request });
+            }
+            Some(Letter::SnapshotBegin) => {
+                // Who asks meanwhile hears nothing, and asks again.
+                if making.is_none() {
+                    making = Some(Box::pin(async move {
+                        let made = replica.hand_out(&Letter::SnapshotBegin).await;
+                        (request, made)
+                    }));
+                }
+            }
+            letter => {
+                let answer = answer(replica, letter.as_ref()).await?;
+                reply(&publisher, &request, answer).await?;
+                if let Some(Letter::Claim(heartbeat)) = letter {
+                    replica.weigh(Claim::of(&heartbeat))?;
+                }
+            }
         }
     }
-    Ok(())
 }
 
-/// The changes that are asked for; where there are none, and for anything else, where this instance is.
+async fn made(making: &mut Option<Making<'_>>) -> (Message, Result<Option<Message>, Fault>) {
+    match making {
+        Some(making) => making.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The changes that are asked for, or the piece of a snapshot; where there are none, and for anything else, where this
+/// instance is.
 async fn answer(replica: &Replica, asked: Option<&Letter>) -> Result<Message, Fault> {
     if let Some(Letter::ChangesGet(body)) = asked {
         let last = replica.engine.committed().borrow().sequence;
@@ -64,10 +91,18 @@ async fn answer(replica: &Replica, asked: Option<&Letter>) -> Result<Message, Fa
             return Ok(changes(parcel));
         }
     }
+    if let Some(asked) = asked
+        && let Some(answer) = replica.hand_out(asked).await?
+    {
+        return Ok(answer);
+    }
     Ok(replica.heartbeat().await?.message())
 }
 
-async fn reply(publisher: &Publisher, queue: &str, request: &Message, answer: Message) -> Result<(), Fault> {
+async fn reply(publisher: &Publisher, request: &Message, answer: Message) -> Result<(), Fault> {
+    let Some(queue) = &request.reply_to else {
+        return Ok(());
+    };
     let answer = Message {
         correlation_id: request.correlation_id.clone(),
         persistent: false,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::broker::{Header, Message};
 use crate::domain::{Parcel, Position};
 use crate::wire;
-use crate::wire::shape::{ChangesGetBody, HandOverBody, HandedOverBody, HeartbeatBody};
+use crate::wire::shape::{
+    ChangesGetBody, HandOverBody, HandedOverBody, HeartbeatBody, QuestionBody, SnapshotChunkArgs,
+};
 
 /// The type of a message that holds a parcel.
 const CHANGES: &str = "changes";
@@ -15,6 +17,9 @@ pub(super) const HEARTBEAT: &str = "heartbeat";
 pub(super) const CHANGES_GET: &str = "changes.get";
 /// The type of what an instance says to one that may have been replaced by it.
 const CLAIM: &str = "epoch.claim";
+/// The types of the questions for a snapshot.
+pub(super) const SNAPSHOT_BEGIN: &str = "snapshot.begin";
+pub(super) const SNAPSHOT_CHUNK: &str = "snapshot.chunk";
 /// The type of the request to stop serving.
 const HAND_OVER: &str = "hand-over";
 /// The type of its answer.
@@ -41,6 +46,10 @@ pub(super) enum Letter {
     Mark(String),
     /// Which changes another instance lacks.
     ChangesGet(ChangesGetBody),
+    /// Another instance needs a snapshot.
+    SnapshotBegin,
+    /// Another instance needs a piece of it.
+    SnapshotChunk(SnapshotChunkArgs),
     /// Where an instance is that may have replaced the reader.
     Claim(Box<Heartbeat>),
     /// Another instance asks the reader to stop.
@@ -75,7 +84,7 @@ impl Heartbeat {
 }
 
 /// A request between instances that the broker drops when nobody waits for its answer any more.
-fn request(kind: &str, body: Vec<u8>, patience: Duration) -> Message {
+pub(super) fn request(kind: &str, body: Vec<u8>, patience: Duration) -> Message {
     Message {
         kind: Some(kind.to_owned()),
         body,
@@ -158,6 +167,11 @@ impl Letter {
                 Some(Self::Claim(Box::new(Heartbeat { body })))
             }
             HAND_OVER => wire::from_bytes(&message.body).ok().map(Self::HandOver),
+            SNAPSHOT_BEGIN => Some(Self::SnapshotBegin),
+            SNAPSHOT_CHUNK => {
+                let question: QuestionBody<SnapshotChunkArgs> = wire::from_bytes(&message.body).ok()?;
+                Some(Self::SnapshotChunk(question.args))
+            }
             HANDED_OVER => wire::from_bytes(&message.body).ok().map(Self::HandedOver),
             _ => None,
         }
@@ -209,5 +223,28 @@ mod tests {
             assert_eq!(Letter::read(&without), None, "without {name}");
         }
         assert_eq!(Letter::read(&Message::default()), None);
+    }
+
+    #[test]
+    fn a_heartbeat_of_an_older_or_a_newer_version_is_read() {
+        let mut body = serde_json::json!({
+            "cluster": "c", "epoch": 2, "sequence": 9, "digest": "0", "link": "", "published": 9,
+            "instance": "one", "writer": "w", "time": "2026-01-01T00:00:00Z"
+        });
+        let read = |body: &serde_json::Value| {
+            let message = Message {
+                kind: Some("heartbeat".to_owned()),
+                body: body.to_string().into_bytes(),
+                ..Message::default()
+            };
+            match Letter::read(&message) {
+                Some(Letter::Heartbeat(heartbeat)) => heartbeat.body,
+                other => panic!("{other:?}"),
+            }
+        };
+        let old = read(&body);
+        assert_eq!((old.began, old.canaries.len()), (0, 0));
+        body["something"] = serde_json::json!({"new": true});
+        assert_eq!(read(&body), old);
     }
 }

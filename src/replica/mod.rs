@@ -10,6 +10,7 @@ mod control;
 mod desk;
 mod drill;
 mod follow;
+mod handout;
 mod letter;
 mod lookout;
 mod seed;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Fault;
-use crate::broker::{self, Client, Message};
-use crate::domain::{Piece, Position};
+use super::letter::{SNAPSHOT_BEGIN, SNAPSHOT_CHUNK, request};
+use super::{Fault, PRIMARY_KEY};
+use crate::broker::{self, Client};
+use crate::domain::Piece;
 use crate::engine::{self, Part, Place};
 use crate::wire;
 use crate::wire::shape::{
-    AnswerBody, OfferBody, PieceBody, PositionBody, QuestionBody, QuestionProblemBody, SnapshotBeginArgs,
-    SnapshotChunkArgs,
+    AnswerBody, OfferBody, PieceBody, QuestionBody, QuestionProblemBody, SnapshotBeginArgs, SnapshotChunkArgs,
 };
 
 /// How long the instance that serves has to make a snapshot.
@@ -23,22 +23,17 @@ const TO_READ: Duration = Duration::from_secs(20);
 /// How often the snapshot may go away under our hands before we give up.
 const BEGINNINGS_MAX: u32 = 5;
 
-/// Fetches a whole snapshot into `part`, of an instance that has come as far as `at_least`. It waits and tries again where the broker or the instance is away, for as long as
+/// Fetches a whole snapshot of the instance that serves into `part`. It waits and tries again where the broker or the instance is away, for as long as
 /// the settings of the broker say, counted from the last piece.
 ///
 /// # Errors
 /// [`Fault::Broker`] where waiting is of no use any more, [`Fault::NoCopy`] where nobody gives one, [`Fault::Copy`] where
 /// the disk does not let us.
-pub async fn fetch(
-    source: &broker::Config,
-    name: &str,
-    at_least: Position,
-    part: &mut Part,
-) -> Result<(), Fault> {
+pub async fn fetch(source: &broker::Config, name: &str, part: &mut Part) -> Result<(), Fault> {
     let mut backoff = source.backoff();
     loop {
         let mut progress = false;
-        let fault = match session(source, name, at_least, part, &mut progress).await {
+        let fault = match session(source, name, part, &mut progress).await {
             Ok(()) => return Ok(()),
             Err(Fault::Broker(fault)) if fault.is_permanent() => return Err(fault.into()),
             Err(fault @ (Fault::Broker(_) | Fault::Damaged(_) | Fault::NotYet(_))) => fault,
@@ -63,7 +58,6 @@ pub async fn fetch(
 async fn session(
     source: &broker::Config,
     name: &str,
-    at_least: Position,
     part: &mut Part,
     progress: &mut bool,
 ) -> Result<(), Fault> {
@@ -71,8 +65,7 @@ async fn session(
     let fetched = async {
         let desk = Desk {
             client: &client,
-            questions: source.names()?.questions(),
-            at_least,
+            control: source.names()?.control(),
         };
         let mut beginnings = 0;
         let mut place = tokio::task::block_in_place(|| part.place()).map_err(copy)?;
@@ -124,14 +117,13 @@ fn damaged(fault: impl Into<engine::Fault>, index: u64) -> Fault {
 
 struct Desk<'a> {
     client: &'a Client,
-    questions: String,
-    at_least: Position,
+    control: String,
 }
 
 impl Desk<'_> {
     async fn begin(&self) -> Result<Place, Fault> {
         let args = SnapshotBeginArgs { max_age: None };
-        let offered: Option<AnswerBody<OfferBody>> = self.ask("snapshot.begin", args, TO_MAKE).await?;
+        let offered: Option<AnswerBody<OfferBody>> = self.ask(SNAPSHOT_BEGIN, args, TO_MAKE).await?;
         let Some(offer) = offered else {
             return Err(Fault::NoCopy("it has no register".to_owned()));
         };
@@ -152,7 +144,7 @@ impl Desk<'_> {
             id: place.id.clone(),
             index: place.index,
         };
-        let answer: Option<AnswerBody<PieceBody>> = self.ask("snapshot.chunk", args, TO_READ).await?;
+        let answer: Option<AnswerBody<PieceBody>> = self.ask(SNAPSHOT_CHUNK, args, TO_READ).await?;
         Ok(answer.map(|answer| answer.findings.into()))
     }
 
@@ -163,27 +155,15 @@ impl Desk<'_> {
         args: A,
         patience: Duration,
     ) -> Result<Option<T>, Fault> {
-        let question = Message {
-            kind: Some(kind.to_owned()),
-            body: wire::to_bytes(&QuestionBody {
-                at_least: Some(PositionBody {
-                    epoch: self.at_least.epoch,
-                    sequence: self.at_least.sequence,
-                }),
-                ..QuestionBody::new(args)
-            }),
-            content_type: Some(wire::CONTENT_TYPE.to_owned()),
-            expiration: Some(patience.as_millis().to_string()),
-            ..Message::default()
-        };
+        let question = request(kind, wire::to_bytes(&QuestionBody::new(args)), patience);
         let answer = self
             .client
-            .request(&self.questions, kind, question, patience)
+            .request(&self.control, PRIMARY_KEY, question, patience)
             .await?;
         if let Ok(QuestionProblemBody { problem, .. }) = wire::from_bytes(&answer.body) {
             return match problem.slug() {
                 "not-found" => Ok(None),
-                "unavailable" | "not-reached" => Err(Fault::NotYet(problem.detail)),
+                "unavailable" => Err(Fault::NotYet(problem.detail)),
                 _ => Err(Fault::NoCopy(format!("{}: {}", problem.title, problem.detail))),
             };
         }

@@ -220,7 +220,7 @@ async fn a_switch_loses_nothing_and_can_be_undone() {
         let (acknowledged, ran) = tokio::join!(writing, switching);
         epoch += 1;
         assert!(ran.out.contains(&format!("epoch {epoch}")), "{}", ran.out);
-        assert!(ran.out.contains("0 changes are lost"), "{}", ran.out);
+        assert!(ran.out.contains("0 changes lost"), "{}", ran.out);
         let last = put(to, &format!("after-{round}")).await;
         assert_eq!(last["epoch"], epoch);
         let found = to.client().await;

@@ -111,7 +111,7 @@ async fn carry_out(
     let took = began.elapsed();
     session.close().await;
     output.print(&format!(
-        "{GOOD}{} serves{GOOD:#} epoch {} from sequence {} on; {} changes are lost; {:.1} s after the order\n",
+        "{GOOD}{} serves{GOOD:#} epoch {} from sequence {} on; {} changes lost; {:.1} s after the order\n",
         one_line(&chosen.instance),
         done.epoch,
         done.sequence + 1,

@@ -18,6 +18,8 @@ use super::{failure, size, unwritable, what};
 
 /// How often a snapshot may go away under our hands before we give up.
 const BEGINNINGS_MAX: u32 = 5;
+/// How often a piece is asked for: several instances answer in turn, and one of them has it.
+const ASKED_MAX: u32 = 10;
 /// The time between two lines in a log.
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -73,10 +75,16 @@ async fn fetch(
     output: &mut Output,
 ) -> Result<Said<()>, Failure> {
     let mut progress = Progress::new(output);
+    let mut asked = 0;
     loop {
         let Said::Answer(piece) = piece(session, &place).await? else {
+            asked += 1;
+            if asked < ASKED_MAX {
+                continue;
+            }
             return Ok(Said::Gone);
         };
+        asked = 0;
         let is_last = part.put(&place, &piece).map_err(|fault| failure(&fault))?;
         place.index += 1;
         progress.at(place.index, piece.chunks, output);

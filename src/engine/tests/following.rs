@@ -139,6 +139,11 @@ fn what_does_not_go_on_from_here_is_refused_and_changes_nothing() {
         matches!(unreadable, Err(Unfollowable::Unreadable(_))),
         "{unreadable:?}"
     );
+    // Of a leader that is a version ahead, in a form that this one does not know.
+    let mut newer = parcels.clone();
+    newer[1].body[0] = u8::MAX;
+    let unreadable = follower.follow(&newer).unwrap();
+    assert!(format!("{unreadable:?}").contains("Newer"), "{unreadable:?}");
     assert_eq!(follower.position().sequence, 0, "all of them or none");
 
     // Another history of the same cluster, as one that a restored backup goes on with.
