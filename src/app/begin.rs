@@ -11,6 +11,10 @@ use crate::replica::{self, Served};
 
 /// Time between two questions after the instance that a new secondary is to follow.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+/// How long those may take who still read a register that is to be replaced.
+const LAST_READERS: Duration = Duration::from_secs(30);
+/// Between two looks whether they are done.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Sees to it that a new data directory gets a copy of the register that it is to follow, where there is one; gives the
 /// cluster that it is to belong to where it stays empty.
@@ -30,7 +34,7 @@ pub(super) async fn begin(config: &Config, role: Role) -> Result<String, Fault> 
         return Ok(new);
     };
     if position.sequence > 0 {
-        let copied = copy(config, &source, standing).await;
+        let copied = copy(config, &source, &cluster, standing).await;
         if let Err(fault) = copied {
             tracing::warn!(
                 fault = &fault as &dyn std::error::Error,
@@ -42,9 +46,14 @@ pub(super) async fn begin(config: &Config, role: Role) -> Result<String, Fault> 
     Ok(cluster)
 }
 
-async fn copy(config: &Config, source: &broker::Config, standing: Standing) -> Result<(), Fault> {
+async fn copy(
+    config: &Config,
+    source: &broker::Config,
+    cluster: &str,
+    standing: Standing,
+) -> Result<(), Fault> {
     fetch(config, source).await.map_err(Fault::Replica)?;
-    install(config, standing, true).await
+    install(config, cluster, standing, true).await
 }
 
 /// Fetches another copy of the register, beside the one that is there.
@@ -55,14 +64,28 @@ pub(super) async fn fetch(config: &Config, source: &broker::Config) -> Result<()
     replica::fetch(source, &config.instance.name, &mut part).await
 }
 
-/// Puts the copy that was fetched in the place of the register, which no engine has open.
-pub(super) async fn install(config: &Config, standing: Standing, keep_old: bool) -> Result<(), Fault> {
-    let store = config.store.clone();
-    let installed = tokio::task::spawn_blocking(move || engine::install_another(&store, standing, keep_old));
-    let position = installed
-        .await
-        .map_err(std::io::Error::other)?
-        .map_err(Fault::Install)?;
+/// Puts the copy that was fetched in the place of the register of that cluster. Who still reads the old one, after its
+/// engine is done, is waited for.
+pub(super) async fn install(
+    config: &Config,
+    cluster: &str,
+    standing: Standing,
+    keep_old: bool,
+) -> Result<(), Fault> {
+    let deadline = tokio::time::Instant::now() + LAST_READERS;
+    let position = loop {
+        let (store, cluster) = (config.store.clone(), cluster.to_owned());
+        let installed = tokio::task::spawn_blocking(move || {
+            engine::install_another(&store, &cluster, standing, keep_old)
+        });
+        match installed.await.map_err(std::io::Error::other)? {
+            Ok(position) => break position,
+            Err(fault) if fault.is_in_use() && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Err(fault) => return Err(Fault::Install(fault)),
+        }
+    };
     tracing::info!(
         epoch = position.epoch,
         sequence = position.sequence,

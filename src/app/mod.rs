@@ -113,23 +113,24 @@ async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault
     };
     loop {
         let life = live(config, role, &new_cluster, &fail_at, draining.clone());
-        let (turn, standing) = Box::pin(life).await?;
+        let (turn, standing, cluster) = Box::pin(life).await?;
         let Turn::Reseed { keep_old } = turn else {
             tracing::info!("stopped");
             return Ok(());
         };
-        begin::install(config, standing, keep_old).await?;
+        begin::install(config, &cluster, standing, keep_old).await?;
     }
 }
 
-/// From opening the register to closing it.
+/// From opening the register to closing it. Says what comes after, which standing another copy is to have, and of which
+/// cluster it is to be.
 async fn live(
     config: &Config,
     role: Role,
     new_cluster: &str,
     fail_at: &FailAt,
     draining: watch::Receiver<bool>,
-) -> Result<(Turn, Standing), Fault> {
+) -> Result<(Turn, Standing, String), Fault> {
     let setup = Setup {
         engine: config.engine.clone(),
         store: config.store.clone(),
@@ -158,7 +159,8 @@ async fn live(
     ticker.abort();
     keeper.abort();
     engine.drain().await;
-    served
+    let (turn, standing) = served?;
+    Ok((turn, standing, engine.reads().cluster().to_owned()))
 }
 
 async fn tick(engine: Engine) {

@@ -17,7 +17,7 @@ use super::subscribe::{count, subscribe};
 use super::topology::{self, Purpose};
 
 /// Publishers that are there from the beginning; more are opened when they are asked for.
-const PUBLISHERS: usize = 5;
+const PUBLISHERS: usize = 6;
 /// How long the trial of a reply is waited for.
 const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 

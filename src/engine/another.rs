@@ -6,7 +6,7 @@ use super::Fault;
 use super::shelf::{io_fault, remove};
 use crate::domain::{Position, Standing};
 use crate::store;
-use crate::store::archive::{Archive, Order, Part, install};
+use crate::store::archive::{Archive, ArchiveFault, Order, Part, install};
 
 /// What has come of the archive so far, beside the data file.
 const FILE: &str = "domesday.copy.part";
@@ -26,9 +26,11 @@ pub fn another_copy(config: &store::Config) -> Result<Part, Fault> {
 /// turns out to be damaged is thrown away.
 ///
 /// # Errors
-/// [`Fault::Archive`] where the copy is damaged, or the disk does not let us.
+/// [`Fault::Archive`] where the copy is damaged or of another cluster, somebody has the data directory open, or the disk
+/// does not let us.
 pub fn install_another(
     config: &store::Config,
+    cluster: &str,
     standing: Standing,
     keep_old: bool,
 ) -> Result<Position, Fault> {
@@ -38,7 +40,19 @@ pub fn install_another(
         raise_epoch: false,
         standing,
     };
-    let installed = Archive::open(&file).and_then(|archive| install(&archive, config, order));
+    let installed = Archive::open(&file).and_then(|archive| {
+        if archive.manifest().cluster != cluster {
+            let what = format!(
+                "it is of cluster {}, and not of {cluster}",
+                archive.manifest().cluster
+            );
+            return Err(ArchiveFault::Content {
+                file: file.clone(),
+                what,
+            });
+        }
+        install(&archive, config, order)
+    });
     match installed {
         Ok(installed) => {
             remove(&file)?;

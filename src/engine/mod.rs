@@ -125,6 +125,14 @@ impl Fault {
         matches!(self, Self::Store(fault) if fault.is_permanent())
     }
 
+    /// Whether somebody still has the data directory open.
+    pub const fn is_in_use(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(store::Fault::InUse(_)) | Self::Archive(ArchiveFault::Store(store::Fault::InUse(_)))
+        )
+    }
+
     /// Whether only one piece of a snapshot is to blame, which can be fetched again.
     pub const fn is_of_a_piece(&self) -> bool {
         matches!(self, Self::Archive(ArchiveFault::Piece(_)))

@@ -17,7 +17,7 @@ use crate::wire::shape::{
 };
 
 /// How long the instance that serves has to make a snapshot.
-const TO_MAKE: Duration = Duration::from_mins(5);
+const TO_MAKE: Duration = Duration::from_mins(2);
 /// How long it has for a piece.
 const TO_READ: Duration = Duration::from_secs(20);
 /// How often the snapshot may go away under our hands before we give up.

@@ -181,3 +181,21 @@ async fn a_copy_begins_anew_when_its_snapshot_is_gone() {
     are_the_same(&primary, &secondary, (&source, &broker)).await;
     assert_eq!((said(&secondary, GOING_ON), said(&secondary, ON_ITS_WAY)), (1, 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_comes_from_the_one_that_serves_and_not_from_whoever_answers_questions() {
+    let (source, broker) = (TestBroker::get(), TestBroker::get());
+    let primary = TestServer::start(&source).await;
+    noise(&primary.client().await, 12).await;
+    let mut other = TestServer::prepare(&source, "");
+    other.launch();
+    other.says("standing by, and following it").await;
+    let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
+    secondary.restart().await;
+    let reply = put(&primary, "later").await;
+    reached(&secondary, &reply).await;
+    are_the_same(&primary, &secondary, (&source, &broker)).await;
+    assert_eq!(said(&secondary, ON_ITS_WAY), 1);
+    let made = |server: &TestServer| said(server, "a snapshot is made");
+    assert_eq!((made(&primary), made(&other)), (2, 0), "one for each of the two");
+}
