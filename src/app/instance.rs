@@ -60,7 +60,7 @@ impl<'a> Instance<'a> {
                 Role::Secondary => Box::pin(self.be_secondary(draining.clone())).await?,
             };
             if let Turn::Reseed { keep_old } = turn {
-                turn = self.get_another_copy(role, keep_old, draining.clone()).await?;
+                turn = Box::pin(self.get_another_copy(role, keep_old, draining.clone())).await?;
             }
             role = match turn {
                 Turn::Serve => Role::Primary,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::letter::{Letter, hand_over};
 use super::lookout::{Stage, View};
+use super::tail::Tail;
 use super::{Fault, Follower, PRIMARY_KEY, Replica};
 use crate::broker::{Client, Message, Publisher, Session};
 use crate::domain::{Position, Problem, ProblemKind, Role, Standing};
@@ -47,6 +48,10 @@ pub const REFUSED: &str = "refused";
 /// know.
 const SILENT_HEARTBEATS: u32 = 5;
 const SILENT: Duration = Duration::from_secs(5);
+/// How long the broker of the source may take to say what the last change in its stream is, at a promotion.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How long the copy may then take for what it lacks.
+const LAST_CHANGES: Duration = Duration::from_secs(10);
 /// How long the instance that serves has to finish what is in flight, and to say where it has stopped.
 const HAND_OVER: Duration = Duration::from_mins(1);
 /// How long the copy may then take for what it lacks.
@@ -275,7 +280,7 @@ impl Replica {
 
     /// Takes the place of an instance that is gone.
     async fn promote(&self, order: &PromoteBody, follower: Option<&Follower>) -> Result<Answer, No> {
-        self.can_take_over(follower)?;
+        let follower = self.can_take_over(follower)?;
         self.is_meant(&order.cluster, Some(order.epoch))?;
         let held = self.engine.committed().borrow().sequence;
         if let Some((name, ago)) = self.lookout.view(held, Instant::now()).source
@@ -292,6 +297,7 @@ impl Replica {
                 return Err(Box::new(Problem::new(ProblemKind::Invalid, detail).at("/reason")).into());
             }
         }
+        self.take_what_is_there(follower).await?;
         let heard = *self.lookout.heard().borrow();
         let position = self.claim_epoch(heard.epoch).await?;
         let lost = heard.sequence.saturating_sub(position.sequence);
@@ -304,6 +310,26 @@ impl Replica {
             "this instance is promoted"
         );
         Ok(promoted(position, lost))
+    }
+
+    /// Waits until this copy has all that the broker of the source has, where that can be reached: whoever served has
+    /// answered for it.
+    async fn take_what_is_there(&self, follower: &Follower) -> Result<(), Fault> {
+        let name = format!("{}/tail", self.instance);
+        let tail = tokio::time::timeout(LAST_LOOK, Tail::read(follower.source(), &name)).await;
+        let Ok(Ok(Some(tail))) = tail else {
+            return Ok(());
+        };
+        if tail.cluster == self.engine.reads().cluster() {
+            self.lookout.hear(tail.position);
+            let mut committed = self.engine.committed();
+            let reached = committed.wait_for(|position| position.sequence >= tail.position.sequence);
+            // What does not come is counted as lost.
+            if let Ok(reached) = tokio::time::timeout(LAST_CHANGES, reached).await {
+                drop(reached.map_err(|_| crate::engine::Stopped)?);
+            }
+        }
+        Ok(())
     }
 
     /// Takes the place of the instance that serves, once it has stopped and this one holds all that it held.

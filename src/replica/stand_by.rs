@@ -37,22 +37,27 @@ impl Follower {
         let mut told = None;
         let mut followed = Box::pin(self.run());
         let mut broken_off = false;
+        let ask = || Box::pin(who_serves(self.source(), &self.replica().instance));
+        // Beside the looks at the lease: whoever is asked may be gone, and gives no answer.
+        let mut asking = ask();
         loop {
-            // Whom it follows it hears anyway.
-            if told != Some(Waiting::Served) {
-                let served = who_serves(self.source(), &self.replica().instance).await?;
-                let waiting = match &served {
-                    None => Waiting::Unknown,
-                    Some(heartbeat) if heartbeat.body.cluster == ours => Waiting::Served,
-                    Some(_) => Waiting::Contradicted,
-                };
-                if told != Some(waiting) && (waiting != Waiting::Unknown || told.is_none()) {
-                    self.tell(waiting, served.as_ref());
-                    told = Some(waiting);
-                }
-            }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
+                // Whom it follows it hears anyway.
+                served = &mut asking, if told != Some(Waiting::Served) => {
+                    let served = served?;
+                    let waiting = match &served {
+                        None => Waiting::Unknown,
+                        Some(heartbeat) if heartbeat.body.cluster == ours => Waiting::Served,
+                        Some(_) => Waiting::Contradicted,
+                    };
+                    if told != Some(waiting) && (waiting != Waiting::Unknown || told.is_none()) {
+                        self.tell(waiting, served.as_ref());
+                        told = Some(waiting);
+                    }
+                    asking = ask();
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
                 ended = &mut followed, if !broken_off => match ended {
                     Err(fault @ Fault::Lost { .. }) => return Err(fault),
                     Err(fault) if may_stray && fault.is_difference() => return Err(fault),
