@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::letter::{SNAPSHOT_BEGIN, SNAPSHOT_CHUNK, request};
 use super::{Fault, PRIMARY_KEY};
-use crate::broker::{self, Client};
+use crate::broker::{self, Client, FaultKind};
 use crate::domain::Piece;
 use crate::engine::{self, Part, Place};
 use crate::wire;
@@ -16,10 +16,11 @@ use crate::wire::shape::{
     AnswerBody, OfferBody, PieceBody, QuestionBody, QuestionProblemBody, SnapshotBeginArgs, SnapshotChunkArgs,
 };
 
-/// How long the instance that serves has to make a snapshot.
+/// How long the instance that serves has to make a snapshot, at first, and at most.
+const FIRST_PATIENCE: Duration = Duration::from_secs(3);
 const TO_MAKE: Duration = Duration::from_mins(2);
 /// How long it has for a piece.
-const TO_READ: Duration = Duration::from_secs(20);
+const TO_READ: Duration = Duration::from_secs(10);
 /// How often the snapshot may go away under our hands before we give up.
 const BEGINNINGS_MAX: u32 = 5;
 
@@ -122,8 +123,20 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     async fn begin(&self) -> Result<Place, Fault> {
-        let args = SnapshotBeginArgs { max_age: None };
-        let offered: Option<AnswerBody<OfferBody>> = self.ask(SNAPSHOT_BEGIN, args, TO_MAKE).await?;
+        // A request can be lost with the session of who was asked, so it is asked again; more and more patiently, since
+        // to make one takes its time.
+        let mut patience = FIRST_PATIENCE;
+        let offered: Option<AnswerBody<OfferBody>> = loop {
+            match self
+                .ask(SNAPSHOT_BEGIN, SnapshotBeginArgs { max_age: None }, patience)
+                .await
+            {
+                Err(Fault::Broker(fault)) if fault.kind() == FaultKind::Deadline && patience < TO_MAKE => {
+                    patience *= 2;
+                }
+                offered => break offered?,
+            }
+        };
         let Some(offer) = offered else {
             return Err(Fault::NoCopy("it has no register".to_owned()));
         };
