@@ -34,35 +34,13 @@ const LIMIT: usize = 20;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("the bench failed: {failure}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Failure> {
-    if let Some(done) = peer::run_if_told() {
-        return done;
-    }
-    let manifest = Manifest::load()?;
-    let Some(broker) = Broker::get()? else {
-        println!("skipped: there is no RabbitMQ on this machine");
-        return Ok(());
-    };
-    println!("\n{}; {}\n", manifest.describe(), broker.describe());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    runtime.block_on(all(&manifest, &broker))
+    sut::main(all)
 }
 
 async fn all(manifest: &Manifest, broker: &Broker) -> Result<(), Failure> {
     let server = Server::start(broker)?;
-    let client = ready(broker, &server).await?;
+    let ping = || server.question("ping", &json!({}));
+    let client = broker.until(ping, |_| true).await?;
     bulk(manifest, &client, &server).await?;
     if is_asked("commands") {
         commands(manifest, broker, &client, &server).await?;
@@ -74,20 +52,6 @@ async fn all(manifest: &Manifest, broker: &Broker) -> Result<(), Failure> {
         visible(manifest, broker, &client, &server).await?;
     }
     Ok(())
-}
-
-/// Waits until the server answers, and gives a client.
-async fn ready(broker: &Broker, server: &Server) -> Result<Client, Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        // Each with a channel of its own: publishing to an exchange that is not there yet closes it.
-        let client = Client::connect(&broker.url).await?;
-        let asked = client.ask(server.question("ping", &json!({})), Duration::from_millis(500));
-        if asked.await.is_ok() {
-            return Ok(client);
-        }
-    }
-    Err("the server does not answer".into())
 }
 
 /// The whole manifest by `domesday apply`: always done, since the other parts ask about what it brings.

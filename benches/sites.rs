@@ -29,34 +29,9 @@ use sut::{Broker, Server};
 const BACKGROUND_PER_SECOND: u32 = 1_000;
 /// The longest wait for anything.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// The wait for one try.
-const TRY: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("the bench failed: {failure}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<(), Failure> {
-    if let Some(done) = peer::run_if_told() {
-        return done;
-    }
-    let manifest = Manifest::load()?;
-    let Some(broker) = Broker::get()? else {
-        println!("skipped: there is no RabbitMQ on this machine");
-        return Ok(());
-    };
-    println!("\n{}; {}\n", manifest.describe(), broker.describe());
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    runtime.block_on(all(&manifest, &broker))
+    sut::main(all)
 }
 
 async fn all(manifest: &Manifest, broker: &Broker) -> Result<(), Failure> {
@@ -201,7 +176,8 @@ async fn change(broker: &Broker, secondary: &Server, order: &str) -> Result<Dura
 
 /// Sends a command until it is answered.
 async fn until_command(broker: &Broker, server: &Server, id: &str) -> Result<(), Failure> {
-    until(broker, || put(server, id), |reply| reply.get("outcome").is_some())
+    broker
+        .until(|| put(server, id), |reply| reply.get("outcome").is_some())
         .await
         .map(drop)
 }
@@ -212,26 +188,7 @@ async fn until_stage(broker: &Broker, server: &Server, stage: &str) -> Result<Cl
         let proved = status.get("proved").is_some() || stage != "following";
         proved && status.get("stage").and_then(Value::as_str) == Some(stage)
     };
-    until(broker, || status_of(server), is).await
-}
-
-async fn until(
-    broker: &Broker,
-    request: impl Fn() -> Request,
-    enough: impl Fn(&Value) -> bool,
-) -> Result<Client, Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        // Each with a channel of its own: publishing to an exchange that is not there yet closes it.
-        let client = Client::connect(&broker.url).await?;
-        while let Ok(answer) = client.ask(request(), TRY).await {
-            if enough(&answer) {
-                return Ok(client);
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-    Err("it does not come to that in time".into())
+    broker.until(|| status_of(server), is).await
 }
 
 fn status_of(server: &Server) -> Request {

@@ -7,19 +7,52 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::bench::manifest::Manifest;
 use crate::bench::{Failure, folder};
 use crate::peer::client::{Client, Request};
 use crate::peer::{NAME, PEER, URL};
 
 /// What the namespace of the other site is called behind the name of the first.
 const OTHER_SITE: &str = "-two";
+
+/// The longest wait for a server to come to something, and for one try.
+const PATIENCE: Duration = Duration::from_mins(5);
+const TRY: Duration = Duration::from_millis(500);
+
+/// Runs a bench on the documents and the broker that there are, or a bare peer where this process is to be one.
+pub fn main(bench: impl AsyncFnOnce(&Manifest, &Broker) -> Result<(), Failure>) -> ExitCode {
+    match run(bench) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("the bench failed: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(bench: impl AsyncFnOnce(&Manifest, &Broker) -> Result<(), Failure>) -> Result<(), Failure> {
+    if let Some(done) = crate::peer::run_if_told() {
+        return done;
+    }
+    let manifest = Manifest::load()?;
+    let Some(broker) = Broker::get()? else {
+        println!("skipped: there is no RabbitMQ on this machine");
+        return Ok(());
+    };
+    println!("\n{}; {}\n", manifest.describe(), broker.describe());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    runtime.block_on(bench(&manifest, &broker))
+}
 
 /// The exit code of `script/broker` where there is no `RabbitMQ`.
 const NOT_INSTALLED: i32 = 3;
@@ -76,6 +109,26 @@ impl Broker {
             Some(version) => format!("a private RabbitMQ {}", version.trim()),
             None => "the broker of DOMESDAY_TEST_BROKER_URL".to_owned(),
         }
+    }
+
+    /// Sends a request again and again, until its answer is enough; gives a client.
+    pub async fn until(
+        &self,
+        request: impl Fn() -> Request,
+        enough: impl Fn(&Value) -> bool,
+    ) -> Result<Client, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            // Each with a channel of its own: publishing to an exchange that is not there yet closes it.
+            let client = Client::connect(&self.url).await?;
+            while let Ok(answer) = client.ask(request(), TRY).await {
+                if enough(&answer) {
+                    return Ok(client);
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        }
+        Err("no such answer came in time".into())
     }
 
     /// Its number among the processes, where it is ours; that of none where it is not.

@@ -137,7 +137,8 @@ impl<'a> Instance<'a> {
         turn
     }
 
-    /// Fetches another copy. It answers questions from the old one meanwhile, but for one that has strayed.
+    /// Fetches another copy. A secondary answers questions from the old one meanwhile; in a namespace of several instances
+    /// the others do that.
     async fn get_another_copy(
         &self,
         role: Role,
@@ -211,13 +212,7 @@ impl<'a> Instance<'a> {
     /// be followed for another reason stays as it is, and goes on answering: a person decides.
     async fn follow(&self, follower: &Follower) -> Result<Turn, Fault> {
         match follower.run().await {
-            Err(fault @ replica::Fault::Lost { .. }) => {
-                tracing::warn!(
-                    fault = &fault as &dyn std::error::Error,
-                    "this instance gets another copy, since it cannot follow from where it is"
-                );
-                Ok(Turn::Reseed { keep_old: false })
-            }
+            Err(fault @ replica::Fault::Lost { .. }) => Ok(out_of_reach(&fault)),
             Err(fault) if fault.is_permanent() => {
                 tracing::error!(
                     fault = &fault as &dyn std::error::Error,
@@ -313,13 +308,7 @@ impl<'a> Instance<'a> {
         lookout.enter(Stage::Waiting);
         match turn {
             Err(Ended::Replica(replica::Fault::Fenced(claim))) => self.step_down(session, &claim).await,
-            Err(Ended::Replica(fault @ replica::Fault::Lost { .. })) => {
-                tracing::warn!(
-                    fault = &fault as &dyn std::error::Error,
-                    "this instance gets another copy, since it cannot follow from where it is"
-                );
-                Ok(Turn::Reseed { keep_old: false })
-            }
+            Err(Ended::Replica(fault @ replica::Fault::Lost { .. })) => Ok(out_of_reach(&fault)),
             Err(Ended::Replica(fault)) if may_stray && fault.is_difference() => {
                 let file = self.put_aside(shipped).await?;
                 tracing::warn!(
@@ -501,18 +490,15 @@ impl<'a> Instance<'a> {
                 },
             ..
         } = self.config;
-        let (engine, heard) = (self.replica.engine.clone(), self.replica.lookout.heard());
+        let replica = self.replica.clone();
         Api {
-            engine: engine.clone(),
+            engine: replica.engine.clone(),
             config: self.config.api.clone(),
             bounds: self.config.bounds(),
             acknowledge: self.config.engine.acknowledge,
             instance: instance.name.clone(),
             role: Role::Primary,
-            behind: Arc::new(move || {
-                let heard = heard.borrow().sequence;
-                heard.saturating_sub(engine.committed().borrow().sequence)
-            }),
+            behind: Arc::new(move || replica.lacks()),
             namespace: namespace.clone(),
             prefetch_commands: *prefetch_commands,
             prefetch_questions: *prefetch_questions,
@@ -520,4 +506,13 @@ impl<'a> Instance<'a> {
             fail_at: self.fail_at.clone(),
         }
     }
+}
+
+/// What comes after changes are missing that nobody has any more. The old copy has nothing that the new one lacks.
+fn out_of_reach(fault: &replica::Fault) -> Turn {
+    tracing::warn!(
+        fault = fault as &dyn std::error::Error,
+        "this instance gets another copy, since it cannot follow from where it is"
+    );
+    Turn::Reseed { keep_old: false }
 }

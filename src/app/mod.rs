@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::domain::{Role, Standing, Timestamp};
-use crate::engine::{self, Engine, FailAt, Schedule, Setup, UnknownPoint};
+use crate::engine::{self, Engine, FailAt, Looked, Schedule, Setup, UnknownPoint};
 use crate::replica::{self, Lookout, Turn};
 use crate::{api, broker};
 
@@ -182,14 +182,10 @@ async fn keep_snapshots(engine: Engine, schedule: Option<Arc<Schedule>>, lookout
         let (shelf, schedule) = (Arc::clone(engine.shelf()), schedule.clone());
         let looked = tokio::task::spawn_blocking(move || {
             shelf.sweep()?;
-            let Some(schedule) = schedule else {
-                return Ok::<_, engine::Fault>((None, None));
-            };
-            let made = schedule.run(now())?;
-            Ok((made, schedule.last()?))
+            schedule.map_or_else(|| Ok(Looked::default()), |schedule| schedule.run(now()))
         });
         match looked.await {
-            Ok(Ok((made, last))) => {
+            Ok(Ok(Looked { made, last })) => {
                 lookout.keep_snapshot(last);
                 let Some(manifest) = made else { continue };
                 let sequence = manifest.sequence;

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::model::{Model, read_model};
+use super::reads::bookmark;
 use super::{Fault, Reads};
 use crate::domain::{
     Bookmark, Canary, Direction, EntityKey, EntityType, Findings, Id, Inquiry, Natures, Question, Target,
@@ -41,16 +42,8 @@ impl Reads {
                     let hash = hash(&model, &snapshot, &key)?;
                     canaries.push(Canary { key, hash });
                 }
-                let floor = snapshot
-                    .changes(0, 1)?
-                    .first()
-                    .map_or(model.position.sequence, |first| first.sequence - 1);
-                let bookmark = Bookmark {
-                    position: model.position,
-                    digest: model.digest,
-                    floor,
-                };
-                return Ok((bookmark, canaries));
+                let first = snapshot.changes(0, 1)?.pop();
+                return Ok((bookmark(&model, first.as_ref()), canaries));
             }
             drop(model);
             std::thread::yield_now();

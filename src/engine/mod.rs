@@ -43,7 +43,7 @@ pub use follow::Unfollowable;
 pub use model::Model;
 pub use reads::{Reads, Totals};
 pub use recover::{Setup, is_new, read_only, start};
-pub use schedule::{Schedule, SnapshotConfig};
+pub use schedule::{Looked, Schedule, SnapshotConfig};
 pub use shelf::Shelf;
 
 /// How the engine works.

@@ -129,13 +129,7 @@ impl Reads {
     /// [`Fault`] where the store cannot be read.
     pub fn bookmark(&self) -> Result<Bookmark, Fault> {
         let first = self.changes(0, 1)?.pop();
-        let model = read_model(&self.model);
-        let floor = first.map_or(model.position.sequence, |change| change.sequence - 1);
-        Ok(Bookmark {
-            position: model.position,
-            digest: model.digest,
-            floor,
-        })
+        Ok(bookmark(&read_model(&self.model), first.as_ref()))
     }
 
     /// The register as of the last commit, to read at leisure while others write.
@@ -280,6 +274,15 @@ impl Reads {
             truncated: more.then(|| format!("{shown} of {} are shown", found.total)),
             next: found.next,
         })
+    }
+}
+
+/// Where a model is, whose change log begins with `first`.
+pub(super) fn bookmark(model: &Model, first: Option<&Change>) -> Bookmark {
+    Bookmark {
+        position: model.position,
+        digest: model.digest,
+        floor: first.map_or(model.position.sequence, |change| change.sequence - 1),
     }
 }
 

@@ -49,6 +49,15 @@ pub struct Schedule {
     reads: Arc<Reads>,
 }
 
+/// What a look at the snapshots came to.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// The one that was made.
+    pub made: Option<Manifest>,
+    /// When the last one was made that is there.
+    pub last: Option<Timestamp>,
+}
+
 /// A snapshot of this register in the directory.
 struct Kept {
     time: Timestamp,
@@ -66,26 +75,21 @@ impl Schedule {
     ///
     /// # Errors
     /// [`Fault`] where the directory cannot be read, or the file cannot be written.
-    pub fn run(&self, now: Timestamp) -> Result<Option<Manifest>, Fault> {
+    pub fn run(&self, now: Timestamp) -> Result<Looked, Fault> {
         let directory = &self.config.directory;
         fs::create_dir_all(directory).map_err(|source| io_fault(directory, "made", source))?;
         let interval = self.config.interval_hours.saturating_mul(3_600_000);
-        let last = self.last()?;
+        let last = self.kept()?.into_iter().map(|kept| kept.time).max();
         if last.is_some_and(|last| last > now.minus_ms(interval) && last < now.plus_ms(interval)) {
-            return Ok(None);
+            return Ok(Looked { made: None, last });
         }
         let path = directory.join(format!("{}{}{}", NAME.0, moment(now), NAME.1));
         let manifest = self.reads.write_archive(&path, now)?;
         self.forget()?;
-        Ok(Some(manifest))
-    }
-
-    /// When the last snapshot was made that is there.
-    ///
-    /// # Errors
-    /// [`Fault`] where the directory cannot be read.
-    pub fn last(&self) -> Result<Option<Timestamp>, Fault> {
-        Ok(self.kept()?.into_iter().map(|kept| kept.time).max())
+        Ok(Looked {
+            made: Some(manifest),
+            last: Some(now),
+        })
     }
 
     fn forget(&self) -> Result<(), Fault> {

@@ -1,20 +1,22 @@
 //! What operators ask of one instance, or of all: how it is, and to change places.
 //!
 //! Whoever may write to the exchange `control` of a namespace may do this. Each request goes to the queue of one
-//! instance, which answers it with its own connection, and does nothing before it has answered.
+//! instance, which answers it with its own connection. What it is to do next it begins once it has answered.
 
-use std::pin::Pin;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use super::beside::Beside;
 use super::letter::{Letter, hand_over};
-use super::lookout::{Stage, View};
+use super::lookout::{Stage, View, millis};
 use super::tail::Tail;
 use super::{Fault, Follower, PRIMARY_KEY, Replica};
 use crate::broker::{Client, Message, Publisher, Session};
 use crate::domain::{Position, Problem, ProblemKind, Role, Standing};
-use crate::engine::Entry;
+use crate::engine::{Entry, Stopped};
 use crate::wire;
 use crate::wire::shape::{
     DrillBody, HandedOverBody, LagBody, PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody,
@@ -30,7 +32,7 @@ pub const STATUS: &str = "status";
 /// The type of the order to take the place of the instance that serves.
 pub const PROMOTE: &str = "promote";
 /// The type of its answer.
-pub const PROMOTED: &str = "promoted";
+const PROMOTED: &str = "promoted";
 /// The type of the order to take the place of the instance that serves, once that has stopped.
 pub const SWITCH_OVER: &str = "switch-over";
 /// The type of the order to get another copy.
@@ -88,25 +90,27 @@ struct Answer {
 }
 
 impl Answer {
-    fn refused(replica: &Replica, problem: &Problem) -> Self {
+    fn new(kind: &'static str, body: &impl Serialize) -> Self {
         Self {
-            kind: REFUSED,
-            body: wire::to_bytes(&RefusedBody {
-                instance: replica.instance.clone(),
-                problem: problem.into(),
-            }),
+            kind,
+            body: wire::to_bytes(body),
             turn: None,
         }
     }
-}
 
-/// A request that is being answered beside others.
-type Slow<'a> = Pin<Box<dyn Future<Output = (Message, Result<Answer, No>)> + Send + 'a>>;
+    fn then(self, turn: Turn) -> Self {
+        Self {
+            turn: Some(turn),
+            ..self
+        }
+    }
 
-async fn finished(slow: &mut Option<Slow<'_>>) -> (Message, Result<Answer, No>) {
-    match slow {
-        Some(slow) => slow.await,
-        None => std::future::pending().await,
+    fn refused(replica: &Replica, problem: &Problem) -> Self {
+        let body = RefusedBody {
+            instance: replica.instance.clone(),
+            problem: problem.into(),
+        };
+        Self::new(REFUSED, &body)
     }
 }
 
@@ -145,7 +149,7 @@ impl Replica {
         let keys = [ALL_KEY.to_owned(), key_of(self.engine.reads().instance())];
         let mut requests = session.subscribe(&session.names().control(), &keys).await?;
         let publisher = session.publisher().await?;
-        let mut slow: Option<Slow<'_>> = None;
+        let mut slow = Beside::default();
         loop {
             let (request, answer) = tokio::select! {
                 delivery = requests.next() => {
@@ -156,25 +160,22 @@ impl Replica {
                     let delivery = delivery?;
                     let request = delivery.message.clone();
                     delivery.ack().await?;
-                    match request.kind.as_deref() {
-                        Some(SWITCH_OVER | DRILL) if slow.is_none() => {
-                            slow = Some(Box::pin(async move {
-                                let answer = self.answer(&request, follower).await;
-                                (request, answer)
-                            }));
-                            continue;
-                        }
-                        Some(SWITCH_OVER | DRILL) => (request, Err(busy())),
-                        _ => {
+                    let is_slow = matches!(request.kind.as_deref(), Some(SWITCH_OVER | DRILL));
+                    if is_slow && !slow.is_free() {
+                        (request, Err(busy()))
+                    } else {
+                        let answering = async move {
                             let answer = self.answer(&request, follower).await;
                             (request, answer)
+                        };
+                        if is_slow {
+                            slow.begin(answering);
+                            continue;
                         }
+                        answering.await
                     }
                 }
-                answered = finished(&mut slow) => {
-                    slow = None;
-                    answered
-                }
+                answered = slow.finished() => answered,
             };
             if let Some(turn) = self.reply(&publisher, request, answer).await? {
                 return Ok(turn);
@@ -213,11 +214,7 @@ impl Replica {
 
     async fn answer(&self, request: &Message, follower: Option<&Follower>) -> Result<Answer, No> {
         match request.kind.as_deref() {
-            Some(STATUS_GET) => Ok(Answer {
-                kind: STATUS,
-                body: wire::to_bytes(&self.status()),
-                turn: None,
-            }),
+            Some(STATUS_GET) => Ok(Answer::new(STATUS, &self.status())),
             Some(PROMOTE) => self.promote(&read(request)?, follower).await,
             Some(SWITCH_OVER) => self.switch_over(&read(request)?, follower).await,
             Some(RESEED) => self.reseed(&read(request)?, follower),
@@ -225,11 +222,7 @@ impl Replica {
                 let DrillBody { cluster } = read(request)?;
                 self.can_take_over(follower)?;
                 self.is_meant(&cluster, None)?;
-                Ok(Answer {
-                    kind: DRILLED,
-                    body: wire::to_bytes(&self.drill().await?),
-                    turn: None,
-                })
+                Ok(Answer::new(DRILLED, &self.drill().await?))
             }
             other => {
                 let what = other.unwrap_or_default();
@@ -253,11 +246,9 @@ impl Replica {
             Stage::Serving => Role::Primary,
             _ => Role::Secondary,
         };
-        let heard = self.lookout.heard().borrow().sequence;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let lag = (role == Role::Secondary).then(|| LagBody {
             source: source.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
-            changes: heard.saturating_sub(held.sequence),
+            changes: self.lacks(),
             whole_ms_ago: whole.map(millis),
             heard_ms_ago: source.map(|(_, ago)| millis(ago)),
         });
@@ -312,6 +303,16 @@ impl Replica {
         Ok(promoted(position, lost))
     }
 
+    /// Waits until this copy has come as far as a sequence; false where it does not in time.
+    async fn reaches(&self, sequence: u64, limit: Duration) -> Result<bool, Fault> {
+        let mut committed = self.engine.committed();
+        let reached = committed.wait_for(|position| position.sequence >= sequence);
+        match tokio::time::timeout(limit, reached).await {
+            Ok(reached) => Ok(reached.map(|_| true).map_err(|_| Stopped)?),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// Waits until this copy has all that the broker of the source has, where that can be reached: whoever served has
     /// answered for it.
     async fn take_what_is_there(&self, follower: &Follower) -> Result<(), Fault> {
@@ -322,12 +323,8 @@ impl Replica {
         };
         if tail.cluster == self.engine.reads().cluster() {
             self.lookout.hear(tail.position);
-            let mut committed = self.engine.committed();
-            let reached = committed.wait_for(|position| position.sequence >= tail.position.sequence);
             // What does not come is counted as lost.
-            if let Ok(reached) = tokio::time::timeout(LAST_CHANGES, reached).await {
-                drop(reached.map_err(|_| crate::engine::Stopped)?);
-            }
+            self.reaches(tail.position.sequence, LAST_CHANGES).await?;
         }
         Ok(())
     }
@@ -337,12 +334,7 @@ impl Replica {
         let follower = self.can_take_over(follower)?;
         self.is_meant(&order.cluster, Some(order.epoch))?;
         let held = *self.engine.committed().borrow();
-        let lacked = self
-            .lookout
-            .heard()
-            .borrow()
-            .sequence
-            .saturating_sub(held.sequence);
+        let lacked = self.lacks();
         if lacked > LACKED_MAX {
             let detail = format!("this instance lacks {lacked} changes, so that the pause would be long");
             let hint = format!("wait until `domesday status` says at most {LACKED_MAX}");
@@ -353,17 +345,14 @@ impl Replica {
             epoch: end.epoch,
             sequence: end.sequence,
         };
-        let mut committed = self.engine.committed();
-        let reached = committed.wait_for(|position| position.sequence >= goal.sequence);
-        let Ok(reached) = tokio::time::timeout(CATCH_UP, reached).await else {
+        if !self.reaches(goal.sequence, CATCH_UP).await? {
             let detail = format!(
                 "the instance that served has stopped at sequence {}, and the last changes did not come in time",
                 goal.sequence
             );
             let hint = "look at `domesday status`; once the copy has them, promote it";
             return Err(Box::new(Problem::new(ProblemKind::NotReached, detail).hint(hint)).into());
-        };
-        drop(reached.map_err(|_| crate::engine::Stopped)?);
+        }
         self.agrees(goal.sequence, &end.link).await?;
         let position = self.claim_epoch(goal.epoch).await?;
         tracing::warn!(
@@ -403,11 +392,8 @@ impl Replica {
             sequence,
             "this copy is to be replaced by another, on an operator's order"
         );
-        Ok(Answer {
-            kind: RESEEDING,
-            body: wire::to_bytes(&ReseedingBody { epoch, sequence }),
-            turn: Some(Turn::Reseed { keep_old: true }),
-        })
+        let answer = Answer::new(RESEEDING, &ReseedingBody { epoch, sequence });
+        Ok(answer.then(Turn::Reseed { keep_old: true }))
     }
 
     /// Begins the epoch after every one that was heard of, on disk before anything of it is seen.
@@ -461,15 +447,12 @@ impl Replica {
 }
 
 fn promoted(Position { epoch, sequence }: Position, lost: u64) -> Answer {
-    Answer {
-        kind: PROMOTED,
-        body: wire::to_bytes(&PromotedBody {
-            epoch,
-            sequence,
-            lost,
-        }),
-        turn: Some(Turn::Serve),
-    }
+    let body = PromotedBody {
+        epoch,
+        sequence,
+        lost,
+    };
+    Answer::new(PROMOTED, &body).then(Turn::Serve)
 }
 
 fn not_asked(why: &str) -> Box<Problem> {
@@ -478,7 +461,7 @@ fn not_asked(why: &str) -> Box<Problem> {
     Box::new(Problem::new(ProblemKind::Unavailable, detail).hint(hint))
 }
 
-fn read<T: serde::de::DeserializeOwned>(request: &Message) -> Result<T, Box<Problem>> {
+fn read<T: DeserializeOwned>(request: &Message) -> Result<T, Box<Problem>> {
     wire::from_bytes(&request.body).map_err(|fault| {
         let cause = std::error::Error::source(&fault)
             .map(ToString::to_string)

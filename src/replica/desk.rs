@@ -1,14 +1,17 @@
 //! Requests of other instances to the one that serves.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::beside::Beside;
 use super::letter::{Letter, changes};
 use super::{Claim, Fault, PRIMARY_KEY, Replica};
 use crate::broker::{Message, Publisher, Session};
 use crate::wire::shape::HandOverBody;
+
+/// How many instances may wait for a snapshot at a time; whoever comes later hears nothing, and asks again.
+const WAITING_MAX: usize = 16;
 
 /// Another instance asks this one to stop, and waits for the answer.
 pub struct HandOver {
@@ -17,9 +20,6 @@ pub struct HandOver {
     /// The request as it came.
     pub request: Message,
 }
-
-/// A snapshot that is being made for somebody.
-type Making<'a> = Pin<Box<dyn Future<Output = (Message, Result<Option<Message>, Fault>)> + Send + 'a>>;
 
 /// Answers until the session breaks, one request after the other: there are few, and each is small. A snapshot that has to
 /// be made is made beside, one at a time. Whoever asks this instance to stop is handed to `hand_overs`.
@@ -31,17 +31,20 @@ pub(super) async fn run(
     let control = session.names().control();
     let mut requests = session.subscribe(&control, &[PRIMARY_KEY.to_owned()]).await?;
     let publisher = session.publisher().await?;
-    let mut making: Option<Making<'_>> = None;
+    let mut making = Beside::default();
+    let mut waiting: Vec<Message> = Vec::new();
     loop {
         let delivery = tokio::select! {
             delivery = requests.next() => match delivery {
                 Some(delivery) => delivery?,
                 None => return Ok(()),
             },
-            (request, made) = made(&mut making) => {
-                making = None;
-                if let Some(answer) = made? {
-                    reply(&publisher, &request, answer).await?;
+            made = making.finished() => {
+                let made: Option<Message> = made?;
+                for request in waiting.drain(..) {
+                    if let Some(answer) = &made {
+                        reply(&publisher, &request, answer.clone()).await?;
+                    }
                 }
                 continue;
             }
@@ -54,12 +57,9 @@ pub(super) async fn run(
                 let _ = hand_overs.try_send(HandOver { body, request });
             }
             Some(Letter::SnapshotBegin) => {
-                // Who asks meanwhile hears nothing, and asks again.
-                if making.is_none() {
-                    making = Some(Box::pin(async move {
-                        let made = replica.hand_out(&Letter::SnapshotBegin).await;
-                        (request, made)
-                    }));
+                wait(&mut waiting, request);
+                if making.is_free() {
+                    making.begin(replica.hand_out(&Letter::SnapshotBegin));
                 }
             }
             letter => {
@@ -73,10 +73,11 @@ pub(super) async fn run(
     }
 }
 
-async fn made(making: &mut Option<Making<'_>>) -> (Message, Result<Option<Message>, Fault>) {
-    match making {
-        Some(making) => making.await,
-        None => std::future::pending().await,
+/// Who asks while a snapshot is made gets that one; who asks again waits for the answer to the later request only.
+fn wait(waiting: &mut Vec<Message>, request: Message) {
+    waiting.retain(|earlier| earlier.reply_to != request.reply_to);
+    if waiting.len() < WAITING_MAX {
+        waiting.push(request);
     }
 }
 

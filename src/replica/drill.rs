@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::control::No;
 use super::letter::Heartbeat;
+use super::lookout::millis;
 use super::{Fault, Follower, Replica, chain};
 use crate::domain::{Canary, EntityKey, EntityType, Id, Problem, ProblemKind};
 use crate::engine::{self, DrillCopy};
@@ -37,12 +38,7 @@ impl Replica {
         }
         // What a promotion would lose now.
         let held = *self.engine.committed().borrow();
-        let changes = self
-            .lookout
-            .heard()
-            .borrow()
-            .sequence
-            .saturating_sub(held.sequence);
+        let changes = self.lacks();
         let whole = self.lookout.view(held.sequence, Instant::now()).whole;
         let caught = self.lookout.wait_for_canaries();
         let Ok(Ok(caught)) = tokio::time::timeout(CANARIES, caught).await else {
@@ -65,7 +61,6 @@ impl Replica {
         })
         .await
         .map_err(Fault::from)?;
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let mut drilled = DrilledBody {
             instance: self.instance.clone(),
             passed: false,

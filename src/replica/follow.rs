@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::letter::{HEARTBEAT, Heartbeat, Letter, changes_get};
+use super::letter::{Heartbeat, Letter, changes_get, heartbeat_get};
 use super::tail::PREFETCH;
 use super::{Fault, PRIMARY_KEY, Replica};
-use crate::broker::{self, Client, Consumer, Delivery, FaultKind, Message, StreamOffset};
+use crate::broker::{self, Client, Consumer, Delivery, FaultKind, StreamOffset};
 use crate::domain::{Parcel, Position, Standing};
 use crate::engine::{Entry, Unfollowable};
 
@@ -364,11 +364,7 @@ fn further_back(from: &mut StreamOffset, first: u64, last: u64) -> Result<bool, 
 /// [`Fault::Broker`] where the broker cannot be reached.
 pub(super) async fn who_serves(source: &broker::Config, name: &str) -> Result<Option<Heartbeat>, Fault> {
     let client = Client::connect(source, name).await?;
-    let request = Message {
-        kind: Some(HEARTBEAT.to_owned()),
-        expiration: Some(PATIENCE.as_millis().to_string()),
-        ..Message::default()
-    };
+    let request = heartbeat_get(PATIENCE);
     let control = source.names()?.control();
     let answer = client.request(&control, PRIMARY_KEY, request, PATIENCE).await;
     client.close().await;

@@ -12,7 +12,7 @@ use crate::wire::shape::{
 /// The type of a message that holds a parcel.
 const CHANGES: &str = "changes";
 /// The type of a heartbeat, and of the question for one.
-pub(super) const HEARTBEAT: &str = "heartbeat";
+const HEARTBEAT: &str = "heartbeat";
 /// The type of the question for changes.
 pub(super) const CHANGES_GET: &str = "changes.get";
 /// The type of what an instance says to one that may have been replaced by it.
@@ -83,8 +83,8 @@ impl Heartbeat {
     }
 }
 
-/// A request between instances that the broker drops when nobody waits for its answer any more.
-pub(super) fn request(kind: &str, body: Vec<u8>, patience: Duration) -> Message {
+/// A request to an instance, which the broker drops when nobody waits for its answer any more.
+pub fn request(kind: &str, body: Vec<u8>, patience: Duration) -> Message {
     Message {
         kind: Some(kind.to_owned()),
         body,
@@ -92,6 +92,10 @@ pub(super) fn request(kind: &str, body: Vec<u8>, patience: Duration) -> Message 
         expiration: Some(patience.as_millis().to_string()),
         ..Message::default()
     }
+}
+
+pub(super) fn heartbeat_get(patience: Duration) -> Message {
+    request(HEARTBEAT, Vec::new(), patience)
 }
 
 pub(super) fn changes_get(from: u64, patience: Duration) -> Message {

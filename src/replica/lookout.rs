@@ -16,6 +16,11 @@ use crate::wire::shape::DrilledBody;
 /// Heartbeats that may wait for the copy to come as far as they say.
 const AHEAD_MAX: usize = 1_024;
 
+/// A time in whole milliseconds, as messages have it.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// What an instance does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {

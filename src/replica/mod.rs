@@ -5,6 +5,7 @@
 //! the engine, proves its copy at each heartbeat, and asks for what it missed (`follow`). Before an instance serves, it
 //! reads the end of the stream (`tail`): nobody may go on from less than what was promised to clients.
 
+mod beside;
 mod claim;
 mod control;
 mod desk;
@@ -31,11 +32,10 @@ use crate::domain::Position;
 use crate::engine::{self, Clock, Engine, Unfollowable};
 use crate::wire::shape::HandedOverBody;
 
-pub use control::{
-    ALL_KEY, DRILL, PROMOTE, PROMOTED, REFUSED, RESEED, STATUS, STATUS_GET, SWITCH_OVER, Turn, key_of,
-};
+pub use control::{ALL_KEY, DRILL, PROMOTE, REFUSED, RESEED, STATUS, STATUS_GET, SWITCH_OVER, Turn, key_of};
 pub use desk::HandOver;
 pub use follow::Follower;
+pub use letter::request;
 pub use lookout::{Lookout, Stage};
 pub use seed::fetch;
 pub use unshipped::{Unshipped, export};
@@ -299,6 +299,12 @@ pub async fn who_serves(source: &broker::Config, name: &str) -> Result<Option<Se
 }
 
 impl Replica {
+    /// Changes that this instance has heard of and does not hold.
+    pub fn lacks(&self) -> u64 {
+        let heard = self.lookout.heard().borrow().sequence;
+        heard.saturating_sub(self.engine.committed().borrow().sequence)
+    }
+
     /// Fails where this copy has another history than one with this link of the chain at a sequence. What is not kept any
     /// more is taken for the same.
     async fn agrees(&self, sequence: u64, link: &str) -> Result<(), Fault> {

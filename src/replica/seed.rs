@@ -24,8 +24,8 @@ const TO_READ: Duration = Duration::from_secs(10);
 /// How often the snapshot may go away under our hands before we give up.
 const BEGINNINGS_MAX: u32 = 5;
 
-/// Fetches a whole snapshot of the instance that serves into `part`. It waits and tries again where the broker or the instance is away, for as long as
-/// the settings of the broker say, counted from the last piece.
+/// Fetches a whole snapshot of the instance that serves into `part`. It waits and tries again where the broker or the
+/// instance is away, for as long as the settings of the broker say, counted from the last piece.
 ///
 /// # Errors
 /// [`Fault::Broker`] where waiting is of no use any more, [`Fault::NoCopy`] where nobody gives one, [`Fault::Copy`] where

@@ -17,12 +17,6 @@ async fn put(server: &TestServer, id: &str) -> Value {
         .await
 }
 
-async fn reached(server: &TestServer, reply: &Value) {
-    let at_least = json!({"epoch": reply["epoch"], "sequence": reply["sequence"]});
-    let client = server.client().await;
-    client.question("ping", json!({"at_least": at_least})).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_that_answers_as_the_original_passes_and_says_so() {
     let (source, broker) = (TestBroker::get(), TestBroker::get());
@@ -31,7 +25,7 @@ async fn a_copy_that_answers_as_the_original_passes_and_says_so() {
     let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
     secondary.restart().await;
     let reply = put(&primary, "last").await;
-    reached(&secondary, &reply).await;
+    secondary.reached(&reply).await;
     let events = Events::all(&broker).await;
     let drilled = secondary.cli(&["drill", "--json"]).await.expect(0).json();
     assert_eq!(drilled["passed"], true, "{drilled:#}");
@@ -53,7 +47,7 @@ async fn a_copy_that_answers_as_the_original_passes_and_says_so() {
         .await;
     assert!(!secondary.data().join("drill").exists(), "nothing of it is left");
     // It follows, and is what it was.
-    reached(&secondary, &put(&primary, "later").await).await;
+    secondary.reached(&put(&primary, "later").await).await;
     let text = secondary.cli(&["drill"]).await.expect(0);
     assert!(text.out.starts_with("passed by test"), "{}", text.out);
 }
@@ -64,7 +58,7 @@ async fn without_a_primary_there_is_nothing_to_compare_with_and_a_primary_has_no
     let mut primary = TestServer::start(&source).await;
     let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
     secondary.restart().await;
-    reached(&secondary, &put(&primary, "a").await).await;
+    secondary.reached(&put(&primary, "a").await).await;
     let refused = primary.cli(&["drill", "test"]).await.expect(1);
     assert!(refused.err.contains("it serves"), "{}", refused.err);
     primary.kill9().await;

@@ -20,20 +20,6 @@ async fn two_sites(names: (&TestBroker, &TestBroker)) -> (TestServer, TestServer
     (primary, secondary)
 }
 
-async fn put(server: &TestServer, id: &str) -> Value {
-    let client = server.client().await;
-    client
-        .applied("resource.put", json!({"id": id, "kind": "vm"}))
-        .await
-}
-
-/// Waits until an instance has come as far as a reply says.
-async fn reached(server: &TestServer, reply: &Value) {
-    let at_least = json!({"epoch": reply["epoch"], "sequence": reply["sequence"]});
-    let client = server.client().await;
-    client.question("ping", json!({"at_least": at_least})).await;
-}
-
 /// What an instance says of itself.
 async fn status(server: &TestServer) -> Value {
     server.cli(&["status", "--json"]).await.expect(0).json()
@@ -79,7 +65,7 @@ async fn a_secondary_takes_the_place_of_a_primary_that_is_gone_and_keeps_it() {
     let events = Events::all(&two).await;
     let command = message("resource.put", &json!({"args": {"id": "a", "kind": "vm"}}));
     let first = primary.client().await.send(command.clone()).await;
-    reached(&secondary, &put(&primary, "b").await).await;
+    secondary.reached(&primary.put("b").await).await;
 
     let alive = secondary.cli(&["promote", "--yes"]).await.expect(1);
     assert!(alive.err.contains("was heard"), "{}", alive.err);
@@ -97,7 +83,7 @@ async fn a_secondary_takes_the_place_of_a_primary_that_is_gone_and_keeps_it() {
         (&again["duplicate"], &again["sequence"]),
         (&json!(true), &first["sequence"])
     );
-    let reply = put(&secondary, "c").await;
+    let reply = secondary.put("c").await;
     assert_eq!((&reply["epoch"], &reply["sequence"]), (&json!(2), &json!(3)));
     let told = events
         .until("the epoch and its first event", |events| {
@@ -113,14 +99,14 @@ async fn a_secondary_takes_the_place_of_a_primary_that_is_gone_and_keeps_it() {
     // The command line said `secondary`, and a restart does not undo the promotion.
     secondary.kill9().await;
     secondary.restart().await;
-    assert_eq!(put(&secondary, "d").await["epoch"], 2);
+    assert_eq!(secondary.put("d").await["epoch"], 2);
 
     // The old primary comes back, and hears of it before it serves; a restart changes nothing. It follows.
     for id in ["e", "f"] {
         primary.launch();
         let now = until_stage(&primary, "following").await;
         assert_eq!(now["role"], "secondary");
-        reached(&primary, &put(&secondary, id).await).await;
+        primary.reached(&secondary.put(id).await).await;
         takes_no_commands(&primary).await;
         primary.kill9().await;
     }
@@ -130,10 +116,10 @@ async fn a_secondary_takes_the_place_of_a_primary_that_is_gone_and_keeps_it() {
 async fn an_old_primary_puts_what_only_it_has_into_a_file() {
     let (one, two) = (TestBroker::get(), TestBroker::get());
     let (mut primary, mut secondary) = two_sites((&one, &two)).await;
-    reached(&secondary, &put(&primary, "both").await).await;
+    secondary.reached(&primary.put("both").await).await;
     secondary.kill9().await;
     for id in ["x", "y", "z"] {
-        put(&primary, id).await;
+        primary.put(id).await;
     }
     primary.kill9().await;
     // As if the site had burnt with what was on its way.
@@ -148,7 +134,7 @@ async fn an_old_primary_puts_what_only_it_has_into_a_file() {
         .unwrap();
     secondary.restart().await;
     promote(&secondary).await;
-    put(&secondary, "after").await;
+    secondary.put("after").await;
 
     let events = Events::all(&one).await;
     primary.launch();
@@ -177,9 +163,9 @@ async fn an_old_primary_puts_what_only_it_has_into_a_file() {
     primary.says(IN_PLACE).await;
     let kept = primary.data().join("domesday.redb.replaced-1");
     assert!(kept.exists());
-    let reply = put(&secondary, "last").await;
+    let reply = secondary.put("last").await;
     primary.answers().await;
-    reached(&primary, &reply).await;
+    primary.reached(&reply).await;
     assert_eq!(
         until_stage(&primary, "following").await["sequence"],
         reply["sequence"]
@@ -201,7 +187,7 @@ async fn an_old_primary_puts_what_only_it_has_into_a_file() {
 async fn a_switch_loses_nothing_and_can_be_undone() {
     let (one, two) = (TestBroker::get(), TestBroker::get());
     let (primary, secondary) = two_sites((&one, &two)).await;
-    reached(&secondary, &put(&primary, "hub").await).await;
+    secondary.reached(&primary.put("hub").await).await;
     let mut epoch = 1;
     for round in 0..2 {
         let (from, to) = if round == 0 {
@@ -221,7 +207,7 @@ async fn a_switch_loses_nothing_and_can_be_undone() {
         epoch += 1;
         assert!(ran.out.contains(&format!("epoch {epoch}")), "{}", ran.out);
         assert!(ran.out.contains("0 changes lost"), "{}", ran.out);
-        let last = put(to, &format!("after-{round}")).await;
+        let last = to.put(&format!("after-{round}")).await;
         assert_eq!(last["epoch"], epoch);
         let found = to.client().await;
         for id in &acknowledged {
@@ -231,7 +217,7 @@ async fn a_switch_loses_nothing_and_can_be_undone() {
         }
         takes_no_commands(from).await;
         until_stage(from, "following").await;
-        reached(from, &last).await;
+        from.reached(&last).await;
     }
 }
 

@@ -21,13 +21,6 @@ async fn put(client: &TestClient, id: &str) -> Value {
         .await
 }
 
-/// Waits until the secondary has come as far as a reply says.
-async fn reached(secondary: &TestServer, reply: &Value) -> Value {
-    let client = secondary.client().await;
-    let at_least = json!({"epoch": reply["epoch"], "sequence": reply["sequence"]});
-    client.question("ping", json!({"at_least": at_least})).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_a_primary_follows_it_and_answers() {
     let (source, broker) = (TestBroker::get(), TestBroker::get());
@@ -50,7 +43,7 @@ async fn it_waits_for_a_primary_follows_it_and_answers() {
         )
         .await;
     secondary.answers().await;
-    let pong = reached(&secondary, &reply).await;
+    let pong = secondary.reached(&reply).await;
     assert_eq!((&pong["role"], &pong["lag"]), (&json!("secondary"), &json!(0)));
     assert_eq!(
         pong["as_of"]["cluster"],
@@ -88,7 +81,7 @@ async fn it_waits_for_a_primary_follows_it_and_answers() {
     primary.restart().await;
     let reply = put(&primary.client().await, "after").await;
     secondary.answers().await;
-    let pong = reached(&secondary, &reply).await;
+    let pong = secondary.reached(&reply).await;
     assert_eq!(pong["resources"], 22);
 }
 
@@ -146,7 +139,7 @@ async fn one_may_begin_with_a_snapshot_that_was_brought_to_it() {
     assert!(restored.err.contains("it follows from there"), "{}", restored.err);
     secondary.restart().await;
     let reply = put(&primary.client().await, "later").await;
-    let pong = reached(&secondary, &reply).await;
+    let pong = secondary.reached(&reply).await;
     assert_eq!(
         (&pong["role"], &pong["resources"]),
         (&json!("secondary"), &json!(201))

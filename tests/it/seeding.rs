@@ -1,11 +1,11 @@
 //! A secondary that cannot follow from where it is gets another copy: a snapshot of the instance that it follows.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::SOON;
 use crate::harness::broker::{TestBroker, eventually};
-use crate::harness::client::{TestClient, message};
-use crate::harness::register::{Reader, churn};
+use crate::harness::client::message;
+use crate::harness::register::{Reader, churn, noise};
 use crate::harness::server::TestServer;
 
 const IN_PLACE: &str = "a copy of the register is in its place";
@@ -15,34 +15,6 @@ const PIECE: u64 = 1024 * 1024;
 
 /// Keeps few changes, so that nobody can follow from the beginning.
 const FORGETFUL: &str = "engine.changes_max = 5";
-
-async fn put(server: &TestServer, id: &str) -> Value {
-    let client = server.client().await;
-    client
-        .applied("resource.put", json!({"id": id, "kind": "vm"}))
-        .await
-}
-
-/// Waits until the secondary has come as far as a reply says.
-async fn reached(secondary: &TestServer, reply: &Value) {
-    let at_least = json!({"epoch": reply["epoch"], "sequence": reply["sequence"]});
-    let client = secondary.client().await;
-    client.question("ping", json!({"at_least": at_least})).await;
-}
-
-/// Documents of noise, which does not shrink: each makes the snapshot larger by about a fifth of a megabyte.
-async fn noise(client: &TestClient, documents: usize) {
-    let mut random = 7_u64;
-    for n in 0..documents {
-        let mut text = String::new();
-        while text.len() < 240_000 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            text.push(char::from(b'!' + u8::try_from((random >> 40) % 90).unwrap()));
-        }
-        let args = json!({"id": format!("noise-{n}"), "kind": "vm", "attributes": {"noise": text}});
-        client.applied("resource.put", args).await;
-    }
-}
 
 /// How much of the copy has come, in bytes.
 fn come(secondary: &TestServer) -> u64 {
@@ -85,7 +57,7 @@ async fn a_new_secondary_gets_all_that_its_primary_does_not_tell_any_more() {
     let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
     secondary.restart().await;
     assert!(secondary.log().contains(IN_PLACE), "{}", secondary.log());
-    reached(&secondary, &put(&primary, "after").await).await;
+    secondary.reached(&primary.put("after").await).await;
     are_the_same(&primary, &secondary, (&source, &broker)).await;
 
     // What a promotion needs has come too: receipts and tombstones.
@@ -109,7 +81,7 @@ async fn one_that_was_away_too_long_gets_another_copy_and_keeps_none_of_the_old_
     let primary = TestServer::start_with(&source, FORGETFUL).await;
     let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
     secondary.restart().await;
-    reached(&secondary, &put(&primary, "early").await).await;
+    secondary.reached(&primary.put("early").await).await;
     secondary.kill9().await;
     churn(&primary.client().await, 5, 100).await;
     // What is in the stream would do; it is gone.
@@ -123,7 +95,7 @@ async fn one_that_was_away_too_long_gets_another_copy_and_keeps_none_of_the_old_
     secondary.launch();
     secondary.says("gets another copy, since it cannot follow").await;
     secondary.says(IN_PLACE).await;
-    reached(&secondary, &put(&primary, "late").await).await;
+    secondary.reached(&primary.put("late").await).await;
     are_the_same(&primary, &secondary, (&source, &broker)).await;
     let left: Vec<String> = std::fs::read_dir(secondary.data())
         .unwrap()
@@ -147,9 +119,9 @@ async fn a_copy_goes_on_with_the_missing_piece_when_the_primary_was_killed() {
     primary.kill9().await;
     primary.restart().await;
     secondary.signal("CONT");
-    let reply = put(&primary, "later").await;
+    let reply = primary.put("later").await;
     secondary.answers().await;
-    reached(&secondary, &reply).await;
+    secondary.reached(&reply).await;
     are_the_same(&primary, &secondary, (&source, &broker)).await;
     assert_eq!(said(&secondary, ON_ITS_WAY), 1, "it did not begin anew");
 }
@@ -170,9 +142,9 @@ async fn a_copy_begins_anew_when_its_snapshot_is_gone() {
         client.question("snapshot.begin", json!({})).await;
     }
     secondary.launch();
-    let reply = put(&primary, "later").await;
+    let reply = primary.put("later").await;
     secondary.answers().await;
-    reached(&secondary, &reply).await;
+    secondary.reached(&reply).await;
     are_the_same(&primary, &secondary, (&source, &broker)).await;
     assert!(said(&secondary, GOING_ON) > 0);
     assert_eq!(said(&secondary, ON_ITS_WAY), 2);
@@ -188,8 +160,8 @@ async fn a_copy_comes_from_the_one_that_serves_and_not_from_whoever_answers_ques
     other.says("standing by, and following it").await;
     let mut secondary = TestServer::prepare_secondary(&broker, &source, "");
     secondary.restart().await;
-    let reply = put(&primary, "later").await;
-    reached(&secondary, &reply).await;
+    let reply = primary.put("later").await;
+    secondary.reached(&reply).await;
     are_the_same(&primary, &secondary, (&source, &broker)).await;
     assert_eq!(said(&secondary, ON_ITS_WAY), 1);
     assert_eq!(said(&other, "a snapshot is made"), 0);

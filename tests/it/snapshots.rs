@@ -6,27 +6,13 @@ use serde_json::{Value, json};
 
 use crate::harness::SOON;
 use crate::harness::broker::{TestBroker, eventually};
-use crate::harness::client::{TestClient, message};
+use crate::harness::client::message;
 use crate::harness::program::{Program, Ran, run};
-use crate::harness::register::{Reader, churn, digest};
+use crate::harness::register::{Reader, churn, digest, noise};
 use crate::harness::server::TestServer;
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-/// Documents of noise, which does not shrink: each makes the snapshot larger by about half a megabyte.
-async fn noise(client: &TestClient, documents: usize) {
-    let mut random = 7_u64;
-    for n in 0..documents {
-        let mut text = String::new();
-        while text.len() < 240_000 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            text.push(char::from(b'!' + u8::try_from((random >> 40) % 90).unwrap()));
-        }
-        let args = json!({"id": format!("noise-{n}"), "kind": "vm", "attributes": {"noise": text}});
-        client.applied("resource.put", args).await;
-    }
 }
 
 /// Saves a snapshot, and gives what `inspect` says of it.

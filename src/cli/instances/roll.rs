@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::broker::Message;
-use crate::replica::{ALL_KEY, REFUSED, STATUS, STATUS_GET, key_of};
+use crate::replica::{ALL_KEY, REFUSED, STATUS, STATUS_GET, key_of, request};
 use crate::wire;
 use crate::wire::shape::{RefusedBody, StatusBody, StatusGetBody};
 
@@ -100,16 +100,6 @@ pub(super) async fn ask<T: serde::de::DeserializeOwned>(
         return Err(refusal(&refused.problem));
     }
     read(&answer)
-}
-
-fn request(kind: &str, body: Vec<u8>, patience: Duration) -> Message {
-    Message {
-        kind: Some(kind.to_owned()),
-        body,
-        content_type: Some(wire::CONTENT_TYPE.to_owned()),
-        expiration: Some(patience.as_millis().to_string()),
-        ..Message::default()
-    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(message: &Message) -> Result<T, Failure> {

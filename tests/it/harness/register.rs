@@ -176,3 +176,17 @@ pub(crate) async fn churn(client: &TestClient, mut seed: u64, count: usize) {
         client.command(kind, json!({ "args": args })).await;
     }
 }
+
+/// Documents of noise, which does not shrink: each makes the snapshot larger by about half a megabyte.
+pub(crate) async fn noise(client: &TestClient, documents: usize) {
+    let mut random = 7_u64;
+    for n in 0..documents {
+        let mut text = String::new();
+        while text.len() < 240_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            text.push(char::from(b'!' + u8::try_from((random >> 40) % 90).unwrap()));
+        }
+        let args = json!({"id": format!("noise-{n}"), "kind": "vm", "attributes": {"noise": text}});
+        client.applied("resource.put", args).await;
+    }
+}

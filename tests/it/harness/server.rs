@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::SOON;
 use super::broker::{TestBroker, eventually};
-use super::client::TestClient;
+use super::client::{TestClient, at};
 use super::program::{Program, Ran, binary, read, signal, wait};
 use super::proxy::Proxy;
 
@@ -169,6 +169,20 @@ impl TestServer {
     /// A client of its own.
     pub(crate) async fn client(&self) -> TestClient {
         TestClient::connect(&self.config).await
+    }
+
+    /// Puts a resource of kind `vm`; gives the reply.
+    pub(crate) async fn put(&self, id: &str) -> Value {
+        let client = self.client().await;
+        client
+            .applied("resource.put", json!({"id": id, "kind": "vm"}))
+            .await
+    }
+
+    /// Waits until it has come as far as a reply says; gives its answer to a ping.
+    pub(crate) async fn reached(&self, reply: &Value) -> Value {
+        let client = self.client().await;
+        client.question("ping", json!({"at_least": at(reply)})).await
     }
 
     /// SIGKILL, as a crash would be.
