@@ -11,20 +11,22 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::domain::{EntityType, Id, Nature};
+use crate::domain::{EntityType, Id, ImpactHash, Nature};
 
 use super::dead::DeadAction;
+use super::graph::args::{GraphArgs, ImpactArgs, OrderArgs};
 use super::help::{
-    AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, DRILL_HELP, GRAPH_HELP, MIRROR_HELP, OPEN_HELP,
-    PROMOTE_HELP, REMOVE_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, STATUS_HELP,
-    SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
+    AFTER_HELP, APPLY_HELP, COMPARE_HELP, COMPLETIONS_HELP, DEAD_HELP, DRILL_HELP, GRAPH_HELP, HISTORY_HELP,
+    MIRROR_HELP, OPEN_HELP, PROMOTE_HELP, REMOVE_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP,
+    STATUS_HELP, SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
 };
 use super::instances;
 use super::instances::args::{DrillArgs, PromoteArgs, SecondaryAction, StatusArgs};
+use super::past::{CompareArgs, HistoryArgs};
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
 use super::tail::TailAction;
-use super::values::{duration, entity, id, nature};
+use super::values::{duration, entity, id, impact_hash, nature};
 
 /// The register of environments and resources, and of what depends on what.
 #[derive(Debug, Parser)]
@@ -120,11 +122,13 @@ pub enum Verb {
     Search(SearchArgs),
     /// Ask the dependency graph
     #[command(after_help = GRAPH_HELP)]
-    Graph {
-        /// What to ask.
-        #[command(subcommand)]
-        question: GraphQuestion,
-    },
+    Graph(GraphArgs),
+    /// What happened to an environment or a resource
+    #[command(after_help = HISTORY_HELP)]
+    History(HistoryArgs),
+    /// In what two environments differ
+    #[command(after_help = COMPARE_HELP)]
+    Compare(CompareArgs),
     /// Follow events as they happen
     #[command(after_help = WATCH_HELP)]
     Watch(WatchArgs),
@@ -258,6 +262,9 @@ pub struct RemoveArgs {
     /// Remove it even if others depend on it or are in it
     #[arg(long)]
     pub detach: bool,
+    /// Only if what would stop is what `graph impact` said: its hash; for a single resource
+    #[arg(long, value_name = "HASH", value_parser = impact_hash)]
+    pub expect_impact: Option<ImpactHash>,
     /// Change nothing; say what would happen
     #[arg(long)]
     pub dry_run: bool,
@@ -314,6 +321,10 @@ pub enum GraphQuestion {
     Dependents(ReachArgs),
     /// How one resource comes to need another
     Path(PathArgs),
+    /// What stops if these stop, and which environments that hits
+    Impact(ImpactArgs),
+    /// In which order to start or to stop resources
+    Order(OrderArgs),
     /// Which resources need themselves through others
     Cycles(CyclesArgs),
     /// Dependencies on resources that are not registered

@@ -1,10 +1,12 @@
 //! `remove` and `restore`: one command for each id, one line for each reply.
 
+use serde::Serialize;
+
 use crate::domain::{EntityType, Id};
 use crate::wire;
 use crate::wire::shape::{
     CommandBody, OutcomeWord, ProblemBody, RemoveArgs as Remove, RemoveModeWord, ReplyBody,
-    RestoreArgs as Restore,
+    ResourceRemoveArgs as ResourceRemove, RestoreArgs as Restore,
 };
 
 use super::args::{RemoveArgs, RestoreArgs};
@@ -31,6 +33,10 @@ pub async fn remove(args: &RemoveArgs, session: &Session, output: &mut Output) -
     } else {
         RemoveModeWord::Restrict
     };
+    if args.expect_impact.is_some() && (args.ids.len() > 1 || args.entity == EntityType::Environment) {
+        let what = "--expect-impact is for the removal of a single resource";
+        return Err(Failure::new(Exit::Usage, what.to_owned()));
+    }
     let telling = Telling {
         entity: args.entity,
         json: args.json,
@@ -40,13 +46,21 @@ pub async fn remove(args: &RemoveArgs, session: &Session, output: &mut Output) -
     };
     let mut exit = Exit::Ok;
     for id in &args.ids {
-        let mut body = CommandBody::new(Remove {
-            id: id.to_string(),
-            mode,
-        });
-        body.dry_run = args.dry_run;
+        let id_text = id.to_string();
+        let body = match args.entity {
+            EntityType::Environment => bytes(Remove { id: id_text, mode }, args.dry_run),
+            EntityType::Resource => {
+                let expect_impact = args.expect_impact.map(|hash| hash.to_string());
+                let remove = ResourceRemove {
+                    id: id_text,
+                    mode,
+                    expect_impact,
+                };
+                bytes(remove, args.dry_run)
+            }
+        };
         let kind = format!("{}.remove", args.entity);
-        let order = Order::new(kind, wire::to_bytes(&body)).perishable();
+        let order = Order::new(kind, body).perishable();
         let answer = session.command(&order).await?;
         exit = worst(exit, telling.tell(id, &answer, output)?);
     }
@@ -68,15 +82,20 @@ pub async fn restore(args: &RestoreArgs, session: &Session, output: &mut Output)
     };
     let mut exit = Exit::Ok;
     for id in &args.ids {
-        let mut body = CommandBody::new(Restore { id: id.to_string() });
-        body.dry_run = args.dry_run;
+        let body = bytes(Restore { id: id.to_string() }, args.dry_run);
         let kind = format!("{}.restore", args.entity);
-        let order = Order::new(kind, wire::to_bytes(&body)).perishable();
+        let order = Order::new(kind, body).perishable();
         let answer = session.command(&order).await?;
         exit = worst(exit, telling.tell(id, &answer, output)?);
     }
     session.close().await;
     Ok(exit)
+}
+
+fn bytes<A: Serialize>(args: A, dry_run: bool) -> Vec<u8> {
+    let mut body = CommandBody::new(args);
+    body.dry_run = dry_run;
+    wire::to_bytes(&body)
 }
 
 fn worst(one: Exit, other: Exit) -> Exit {

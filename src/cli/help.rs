@@ -73,6 +73,23 @@ Examples:
   domesday search 'kind:postgres tag.owner:payments'
   domesday search orders --within lab-7 --limit 5";
 
+/// Below the options of `history`.
+pub(super) const HISTORY_HELP: &str = "\
+Examples:
+  domesday history resource db-1               who changed it, when, and what
+  domesday history environment lab-7 --limit 100
+
+The change log keeps all changes for a while; of older ones the first and the last of
+each environment and resource are kept.";
+
+/// Below the options of `compare`.
+pub(super) const COMPARE_HELP: &str = "\
+Examples:
+  domesday compare staging production
+
+Resources are counterparts where the tag `role`, the kind and the name agree; the id stands
+for a name that is missing. Exit code 1 says that there are differences.";
+
 /// Below the options of `graph`.
 pub(super) const GRAPH_HELP: &str = "\
 Examples:
@@ -80,7 +97,11 @@ Examples:
   domesday graph dependents db-1 --depth 2     what needs it, two steps far
   domesday graph dependents db-1 --dot | dot -Tsvg > db-1.svg
   domesday graph path web-1 db-1 --all
-  domesday graph cycles --environment lab-7";
+  domesday graph impact db-1 --soft            what stops with it, and what is degraded
+  domesday graph impact https://idp.example    what stops if something outside does
+  domesday graph order start --environment lab-7
+  domesday graph cycles --environment lab-7
+  domesday graph dependents db-1 --as-of 2026-01-31T12:00:00Z";
 
 /// Below the options of `watch`.
 pub(super) const WATCH_HELP: &str = "\

@@ -15,6 +15,7 @@ pub mod instances;
 pub mod manifest;
 pub mod mirror;
 pub mod output;
+pub mod past;
 pub mod ping;
 pub mod register;
 pub mod schema;
@@ -92,9 +93,17 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             let register = Register::Served(Box::new(open(&global, "search", PATIENCE)?));
             wait(search::run(&args, &register, output))
         }
-        Verb::Graph { question } => {
+        Verb::Graph(args) => {
             let register = Register::Served(Box::new(open(&global, "graph", PATIENCE)?));
-            wait(graph::run(&question, &register, output))
+            wait(graph::run(&args, &register, output))
+        }
+        Verb::History(args) => {
+            let register = Register::Served(Box::new(open(&global, "history", PATIENCE)?));
+            wait(past::history(&args, &register, output))
+        }
+        Verb::Compare(args) => {
+            let register = Register::Served(Box::new(open(&global, "compare", PATIENCE)?));
+            wait(past::compare(&args, &register, output))
         }
         Verb::Watch(args) => {
             let session = open(&global, "watch", PATIENCE)?;

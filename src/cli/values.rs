@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{EntityType, Id, Nature};
+use crate::domain::{EntityType, Id, ImpactHash, Moment, Nature, Purpose, Timestamp};
 
 /// An id.
 pub(super) fn id(text: &str) -> Result<Id, String> {
@@ -17,6 +17,30 @@ pub(super) fn entity(text: &str) -> Result<EntityType, String> {
 /// How strongly one thing needs another.
 pub(super) fn nature(text: &str) -> Result<Nature, String> {
     Nature::parse(text).ok_or_else(|| "it is `hard`, `soft` or `startup`".to_owned())
+}
+
+/// What an order is for.
+pub(super) fn purpose(text: &str) -> Result<Purpose, String> {
+    match text {
+        "start" => Ok(Purpose::Start),
+        "stop" => Ok(Purpose::Stop),
+        _ => Err("it is `start` or `stop`".to_owned()),
+    }
+}
+
+/// The hash of an impact.
+pub(super) fn impact_hash(text: &str) -> Result<ImpactHash, String> {
+    ImpactHash::parse(text).ok_or_else(|| "it has 32 hex digits: take it from `graph impact`".to_owned())
+}
+
+/// A moment: a sequence, or a time.
+pub(super) fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(sequence) = text.parse() {
+        return Ok(Moment::Sequence(sequence));
+    }
+    let time: Result<jiff::Timestamp, _> = text.parse();
+    time.map(|time| Moment::Time(Timestamp(time.as_microsecond())))
+        .map_err(|_| "write a sequence, or a time such as 2026-01-31T12:00:00Z".to_owned())
 }
 
 /// A whole number and a unit: `500ms`, `30s`, `2m`, `1h`.

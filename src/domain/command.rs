@@ -2,6 +2,7 @@
 
 use super::document::Document;
 use super::id::{EntityKey, Id, Timestamp};
+use super::impact::ImpactHash;
 use super::patch::DocumentPatch;
 
 /// A command with what came along with it.
@@ -80,6 +81,8 @@ pub enum Command {
         key: EntityKey,
         /// What to do where others need it.
         mode: RemoveMode,
+        /// Of a resource: what may stop with it, and nothing else.
+        expect_impact: Option<ImpactHash>,
     },
     /// Undo a removal.
     Restore {

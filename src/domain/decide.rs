@@ -7,6 +7,7 @@ use super::command::{Command, Expect, RemoveMode, Step};
 use super::document::Document;
 use super::event::{Event, Fact, LINKS_PER_EVENT};
 use super::id::{EntityKey, EntityType, Id, Timestamp};
+use super::impact::{ImpactHash, stops_with};
 use super::limits::{Limits, check};
 use super::patch::DocumentPatch;
 use super::problem::{Mistake, Problem, ProblemKind};
@@ -14,6 +15,9 @@ use super::view::{Entity, Live, Overlay, Tombstone, View, ViewFault};
 
 /// The most ids that a problem lists; it always says how many there are.
 const LISTED_MAX: usize = 20;
+
+/// The most resources that a removal is willing to count; each is read from the disk.
+const IMPACT_MAX: usize = 10_000;
 
 /// What a decision goes by, beside the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +73,11 @@ impl Deciding<'_> {
         match &step.command {
             Command::Put { document, members } => self.put(document, members.as_deref(), step.expect),
             Command::Patch { key, patch, members } => self.patch(key, patch, members.as_deref(), step.expect),
-            Command::Remove { key, mode } => self.remove(key, *mode, step.expect),
+            Command::Remove {
+                key,
+                mode,
+                expect_impact,
+            } => self.remove(key, *mode, *expect_impact, step.expect),
             Command::Restore { key } => self.restore(key, step.expect),
             Command::Link {
                 environment,
@@ -137,7 +145,13 @@ impl Deciding<'_> {
         self.set_members(key, members, "/args/patch/resources")
     }
 
-    fn remove(&mut self, key: &EntityKey, mode: RemoveMode, expect: Expect) -> Result<(), Refusal> {
+    fn remove(
+        &mut self,
+        key: &EntityKey,
+        mode: RemoveMode,
+        expect_impact: Option<ImpactHash>,
+        expect: Expect,
+    ) -> Result<(), Refusal> {
         let entity = self.view.entity(key)?;
         require(key, &entity, expect)?;
         let live = match entity {
@@ -145,6 +159,9 @@ impl Deciding<'_> {
             Entity::Buried(_) => return Ok(()),
             Entity::Absent => return Err(not_found(key, "/args/id").into()),
         };
+        if let Some(expected) = expect_impact {
+            self.refuse_other_impact(&key.id, expected)?;
+        }
         if mode == RemoveMode::Restrict {
             self.refuse_while_needed(key)?;
         }
@@ -183,6 +200,34 @@ impl Deciding<'_> {
             fact,
             environments,
         })
+    }
+
+    fn refuse_other_impact(&self, id: &Id, expected: ImpactHash) -> Result<(), Refusal> {
+        let stops = stops_with(&self.view, id, IMPACT_MAX)?;
+        if stops.len() > IMPACT_MAX {
+            let detail = format!("more than {IMPACT_MAX} resources would stop, too many to compare");
+            let problem = Problem::new(ProblemKind::LimitExceeded, detail).at("/args/expect_impact");
+            return Err(problem
+                .hint("remove what needs it first, or leave `expect_impact` out")
+                .into());
+        }
+        let mut actual = ImpactHash::default();
+        for id in &stops {
+            actual.add(id);
+        }
+        if actual == expected {
+            return Ok(());
+        }
+        let detail = format!(
+            "{} would stop, and not those that are expected",
+            counted(stops.len(), "resource")
+        );
+        Err(Problem::new(ProblemKind::ImpactMismatch, detail)
+            .at("/args/expect_impact")
+            .hint("ask `graph.impact` again, look at what is new, and send the command with the hash of now")
+            .fact("impact", actual.to_string())
+            .fact("stops", stops.len())
+            .into())
     }
 
     fn refuse_while_needed(&self, key: &EntityKey) -> Result<(), Refusal> {

@@ -41,6 +41,24 @@ impl Digest {
         }
     }
 
+    /// Takes one event back, the last one that was followed.
+    pub fn take_back(&mut self, event: &Event) {
+        let Event {
+            key,
+            revision,
+            fact,
+            environments: _,
+        } = event;
+        match fact {
+            Fact::Created { .. } | Fact::Restored { .. } => self.subtract(key, *revision),
+            Fact::Removed { .. } => self.add(key, revision.saturating_sub(1)),
+            Fact::Updated { .. } | Fact::Linked { .. } | Fact::Unlinked { .. } => {
+                self.subtract(key, *revision);
+                self.add(key, revision.saturating_sub(1));
+            }
+        }
+    }
+
     /// Follows one event: the revision before it goes, the one after it comes.
     pub fn follow(&mut self, event: &Event) {
         let Event {

@@ -154,6 +154,14 @@ impl Dependency {
         }
     }
 
+    /// The same, to be changed.
+    pub fn targets_mut(&mut self) -> &mut [Target] {
+        match &mut self.needs {
+            Needs::One(target) => std::slice::from_mut(target),
+            Needs::Group { members, .. } => members,
+        }
+    }
+
     /// Whether the target is one of several of which only some must hold.
     pub const fn is_group(&self) -> bool {
         matches!(self.needs, Needs::Group { .. })

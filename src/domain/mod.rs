@@ -5,15 +5,18 @@
 
 mod canary;
 mod command;
+mod compare;
 mod decide;
 mod digest;
 mod document;
 mod event;
 pub mod graph;
 mod id;
+mod impact;
 mod limits;
 mod membership;
 mod offer;
+mod order;
 mod parcel;
 mod patch;
 mod problem;
@@ -29,6 +32,7 @@ mod view;
 
 pub use canary::Canary;
 pub use command::{Command, Envelope, Expect, RemoveMode, Step, Trace};
+pub use compare::{Comparison, Pair, Side, compare};
 pub use decide::{Refusal, Rules, decide};
 pub use digest::Digest;
 pub use document::{
@@ -36,15 +40,17 @@ pub use document::{
 };
 pub use event::{Change, Event, Fact, LINKS_PER_EVENT, Transaction};
 pub use id::{EntityKey, EntityType, ID_CHARS_MAX, Id, IdError, Timestamp};
+pub use impact::{Affected, Effect, HitEnvironment, ImpactFindings, ImpactHash};
 pub use limits::{Limits, NAME_BYTES_MAX, check, escape};
 pub use membership::Membership;
 pub use offer::{Offer, PIECE_BYTES, Piece};
+pub use order::{Broken, Crew, Order, Outside, Purpose};
 pub use parcel::Parcel;
 pub use patch::{AttributesPatch, DocumentPatch, EnvironmentPatch, ResourcePatch, TagsPatch};
 pub use problem::{MISTAKES_MAX, Mistake, Problem, ProblemKind};
 pub use question::{
-    Answer, Bookmark, Dangling, Direction, Edge, Findings, Hit, Inquiry, Natures, Node, Pong, Position,
-    Question, Role, Subgraph,
+    Answer, Bookmark, Dangling, Direction, Edge, Findings, Hit, Inquiry, Moment, Natures, Node, Pong,
+    Position, Question, Role, Subgraph,
 };
 pub use receipt::{Outcome, Receipt};
 pub use standing::{NoStanding, Standing};

@@ -81,6 +81,10 @@ pub enum ProblemKind {
     Expired,
     /// The text of a search cannot be read.
     QuerySyntax,
+    /// The moment that was asked about is before what is kept, or too far back.
+    Forgotten,
+    /// What would stop is not what the command expects to stop.
+    ImpactMismatch,
     /// The sequence that was asked for was not reached in time.
     NotReached,
     /// This instance does not accept commands.
@@ -95,7 +99,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind, for documentation and tests.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::UnsupportedContentType,
         Self::UnknownType,
@@ -110,6 +114,8 @@ impl ProblemKind {
         Self::IdReused,
         Self::Expired,
         Self::QuerySyntax,
+        Self::Forgotten,
+        Self::ImpactMismatch,
         Self::NotReached,
         Self::NotPrimary,
         Self::NotSecondary,
@@ -134,6 +140,8 @@ impl ProblemKind {
             Self::IdReused => "id-reused",
             Self::Expired => "expired",
             Self::QuerySyntax => "query-syntax",
+            Self::Forgotten => "forgotten",
+            Self::ImpactMismatch => "impact-mismatch",
             Self::NotReached => "not-reached",
             Self::NotPrimary => "not-primary",
             Self::NotSecondary => "not-secondary",
@@ -164,6 +172,8 @@ impl ProblemKind {
             Self::IdReused => "The message id was used for another message",
             Self::Expired => "The deadline has passed",
             Self::QuerySyntax => "The search cannot be read",
+            Self::Forgotten => "That is not kept any more",
+            Self::ImpactMismatch => "Something else would stop than is expected",
             Self::NotReached => "The sequence was not reached in time",
             Self::NotPrimary => "This instance takes no commands",
             Self::NotSecondary => "This instance cannot take the place of another one",

@@ -1,9 +1,14 @@
 //! Questions and their answers. Answers hold what finds and decides (ids, names, kinds, edges), never a record.
 
+use super::compare::Comparison;
 use super::digest::Digest;
 use super::document::{Nature, Target};
+use super::event::Change;
+use super::graph::Beyond;
 use super::id::{EntityKey, Id, Timestamp};
+use super::impact::ImpactFindings;
 use super::offer::{Offer, Piece};
+use super::order::{Crew, Order, Purpose};
 use super::sync::SyncRequest;
 
 /// A place in the history of a cluster.
@@ -28,6 +33,17 @@ pub struct Inquiry {
     pub cursor: Option<String>,
     /// From when on nobody waits for the answer any more.
     pub deadline: Option<Timestamp>,
+    /// As of when; `None` for now.
+    pub moment: Option<Moment>,
+}
+
+/// A moment in the history of a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// After the event of this sequence.
+    Sequence(u64),
+    /// After the last event that was decided at this time or before.
+    Time(Timestamp),
 }
 
 /// Which dependencies a question follows.
@@ -109,6 +125,34 @@ pub enum Question {
         /// Which dependencies to follow.
         natures: Natures,
     },
+    /// What stops if these stop.
+    Impact {
+        /// Each the id of a resource or, where no resource has that id, the URI of something outside.
+        causes: Vec<String>,
+        /// What else to count.
+        beyond: Beyond,
+    },
+    /// In which order to start or to stop resources.
+    Order {
+        /// Which.
+        crew: Crew,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// What happened to an entity.
+    History {
+        /// Which.
+        key: EntityKey,
+        /// Only changes before this sequence.
+        before: Option<u64>,
+    },
+    /// In what two environments differ.
+    Compare {
+        /// The one.
+        left: Id,
+        /// The other.
+        right: Id,
+    },
     /// Which resources need themselves through others.
     Cycles {
         /// Only cycles that touch this environment.
@@ -166,6 +210,14 @@ pub enum Findings {
         /// Each from the first to the last node.
         paths: Vec<Vec<Node>>,
     },
+    /// What stops.
+    Impact(ImpactFindings),
+    /// Waves of resources.
+    Order(Order),
+    /// The changes of one entity, the latest first.
+    History(Vec<Change>),
+    /// Two environments side by side.
+    Comparison(Comparison),
     /// Strongly connected sets, largest first.
     Cycles(Vec<Vec<Node>>),
     /// Missing resources, by id.

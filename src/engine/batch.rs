@@ -45,10 +45,7 @@ impl View for Committed<'_> {
     }
 
     fn member_count(&self, environment: &Id) -> usize {
-        self.model
-            .membership
-            .members(environment)
-            .map_or(0, BTreeSet::len)
+        self.model.member_count(environment)
     }
 
     fn is_member(&self, environment: &Id, resource: &Id) -> bool {

@@ -79,6 +79,7 @@ impl Reads {
             limit: HITS,
             cursor: None,
             deadline: None,
+            moment: None,
         };
         match self.answer(&inquiry).ok().flatten().map(|answer| answer.findings) {
             Some(Findings::Hits(hits)) => hits.iter().any(|hit| hit.key.id == *id),

@@ -1,21 +1,23 @@
 //! What is kept in memory of the committed state: the graph, who is in which environment, and the position.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::Fault;
 use crate::domain::graph::{Graph, GraphFull};
-use crate::domain::{Change, Digest, EntityKey, EntityType, Event, Fact, Id, Membership, Position};
+use crate::domain::{
+    Change, Digest, Document, EntityKey, EntityType, Environment, Event, Fact, Id, Membership, Position,
+};
 use crate::store::Snapshot;
 
 /// The committed state in memory.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Model {
     /// What depends on what.
     pub graph: Graph,
     /// Who is where.
     pub membership: Membership,
-    environments: HashSet<Id>,
+    environments: HashMap<Id, Arc<Environment>>,
     /// The last event that is in it.
     pub position: Position,
     /// The digest of all live entities, as of the position.
@@ -32,12 +34,7 @@ impl Model {
         for live in snapshot.all_live()? {
             let live = live?;
             model.digest.add(&live.document.key(), live.revision);
-            match live.document.as_resource() {
-                Some(resource) => model.graph.put(resource)?,
-                None => {
-                    model.environments.insert(live.document.id().clone());
-                }
-            }
+            model.put(&live.document)?;
         }
         snapshot.each_member(|environment, resource| model.membership.link(&environment, &resource))?;
         Ok(model)
@@ -48,19 +45,9 @@ impl Model {
         let Event { key, fact, .. } = &change.event;
         match fact {
             Fact::Created { after } | Fact::Updated { after, .. } | Fact::Restored { after } => {
-                match after.as_resource() {
-                    Some(resource) => self.graph.put(resource)?,
-                    None => {
-                        self.environments.insert(key.id.clone());
-                    }
-                }
+                self.put(after)?
             }
-            Fact::Removed { .. } => match key.entity {
-                EntityType::Resource => self.graph.remove(&key.id),
-                EntityType::Environment => {
-                    self.environments.remove(&key.id);
-                }
-            },
+            Fact::Removed { .. } => self.remove(key),
             Fact::Linked { resources } => {
                 for resource in resources {
                     self.membership.link(&key.id, resource);
@@ -80,11 +67,63 @@ impl Model {
         Ok(())
     }
 
+    /// Takes back the last change that is in it; `before` is where the register was before that.
+    pub(super) fn take_back(&mut self, change: &Change, before: Position) -> Result<(), GraphFull> {
+        let Event { key, fact, .. } = &change.event;
+        match fact {
+            Fact::Created { .. } | Fact::Restored { .. } => self.remove(key),
+            Fact::Updated { after, before } => {
+                if let Some(document) = before.applied_to(after) {
+                    self.put(&document)?;
+                }
+            }
+            Fact::Removed { last, .. } => self.put(last)?,
+            Fact::Linked { resources } => {
+                for resource in resources {
+                    self.membership.unlink(&key.id, resource);
+                }
+            }
+            Fact::Unlinked { resources } => {
+                for resource in resources {
+                    self.membership.link(&key.id, resource);
+                }
+            }
+        }
+        self.digest.take_back(&change.event);
+        self.position = before;
+        Ok(())
+    }
+
+    fn put(&mut self, document: &Document) -> Result<(), GraphFull> {
+        match document {
+            Document::Resource(resource) => self.graph.put(resource)?,
+            Document::Environment(environment) => {
+                let environment = Arc::new(environment.clone());
+                self.environments.insert(environment.id.clone(), environment);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &EntityKey) {
+        match key.entity {
+            EntityType::Resource => self.graph.remove(&key.id),
+            EntityType::Environment => {
+                self.environments.remove(&key.id);
+            }
+        }
+    }
+
+    /// An environment.
+    pub(super) fn environment(&self, id: &Id) -> Option<&Environment> {
+        self.environments.get(id).map(AsRef::as_ref)
+    }
+
     /// Whether the entity is there.
     pub fn contains(&self, key: &EntityKey) -> bool {
         match key.entity {
             EntityType::Resource => self.graph.contains(&key.id),
-            EntityType::Environment => self.environments.contains(&key.id),
+            EntityType::Environment => self.environments.contains_key(&key.id),
         }
     }
 
@@ -96,6 +135,11 @@ impl Model {
     /// The resources in an environment.
     pub(super) fn members(&self, environment: &Id) -> BTreeSet<Id> {
         self.membership.members(environment).cloned().unwrap_or_default()
+    }
+
+    /// How many resources are in an environment.
+    pub(super) fn member_count(&self, environment: &Id) -> usize {
+        self.membership.members(environment).map_or(0, BTreeSet::len)
     }
 
     /// The environments that an entity is found by: those it is in, or itself.

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::sync::watch;
 
+use super::graph_answers::graph_answer;
 use super::model::{Model, read_model};
+use super::past::found_by_id;
 use super::{AsOf, Fault};
 use crate::domain::{
-    Answer, Bookmark, Change, EntityKey, Findings, Id, Inquiry, Parcel, Position, Problem, ProblemKind,
-    Question, Standing, Timestamp,
+    Answer, Bookmark, Change, Findings, Id, Inquiry, Parcel, Position, Problem, ProblemKind, Question,
+    Standing, Timestamp,
 };
 use crate::search::{self, Index, SearchError};
 use crate::store::Store;
@@ -28,6 +30,8 @@ pub struct Reads {
     pub(super) store: Arc<Store>,
     pub(super) committed: watch::Receiver<Position>,
     pub(super) indexed: watch::Receiver<Position>,
+    /// Held while a question about the past is answered: each takes as much memory as the model has.
+    pub(super) looking_back: Mutex<()>,
     /// Snapshots that are being written are to end.
     pub(super) stopping: AtomicBool,
 }
@@ -166,81 +170,29 @@ impl Reads {
     /// # Errors
     /// A problem: a query that cannot be read, an id that nobody knows, or an index that fails.
     pub fn answer(&self, inquiry: &Inquiry) -> Result<Option<Answer>, Box<Problem>> {
-        let limit = inquiry.limit;
         match &inquiry.question {
-            Question::Search { query, within } => self
-                .search(query, within.as_ref(), limit, inquiry.cursor.as_deref())
+            Question::Search { query, within } if inquiry.moment.is_none() => self
+                .search(query, within.as_ref(), inquiry.limit, inquiry.cursor.as_deref())
                 .map(Some),
-            Question::Reach {
-                id,
-                direction,
-                depth,
-                natures,
-            } => {
-                let model = read_model(&self.model);
-                let (subgraph, total) = model
-                    .graph
-                    .reach(id, *direction, *depth, *natures, limit)
-                    .ok_or_else(|| unknown(id, "/args/id"))?;
-                let shown = subgraph.nodes.len().saturating_sub(1);
-                Ok(Some(page(
-                    model.position,
-                    Findings::Subgraph(subgraph),
-                    shown,
-                    total,
-                )))
-            }
-            Question::Path {
-                from,
-                to,
-                all,
-                natures,
-            } => {
-                let model = read_model(&self.model);
-                let found = model
-                    .graph
-                    .paths(from, to, *all, *natures, limit)
-                    .ok_or_else(|| {
-                        let known =
-                            model.graph.dependents(from).next().is_some() || model.graph.contains(from);
-                        if known {
-                            unknown(to, "/args/to")
-                        } else {
-                            unknown(from, "/args/from")
-                        }
-                    })?;
-                let total = found.paths.len();
-                let mut answer = page(
-                    model.position,
-                    Findings::Paths { paths: found.paths },
-                    total,
-                    total,
-                );
-                if *all && found.more {
-                    answer.truncated = Some(format!("there are more paths than the {total} shown"));
-                }
-                Ok(Some(answer))
-            }
-            Question::Cycles { environment, natures } => {
-                let model = read_model(&self.model);
-                let among = environment.as_ref().map(|id| member_of(&model, id)).transpose()?;
-                let cycles = model
-                    .graph
-                    .cycles(*natures, among.as_ref().map(|f| f as &dyn Fn(&Id) -> bool));
-                Ok(Some(first(model.position, cycles, limit, Findings::Cycles)))
-            }
-            Question::Dangling { environment } => {
-                let model = read_model(&self.model);
-                let among = environment.as_ref().map(|id| member_of(&model, id)).transpose()?;
-                let dangling = model
-                    .graph
-                    .dangling(among.as_ref().map(|f| f as &dyn Fn(&Id) -> bool));
-                Ok(Some(first(model.position, dangling, limit, Findings::Dangling)))
-            }
+            Question::History { key, before } => self.history(inquiry, key, *before).map(Some),
+            Question::Compare { left, right } => self.compare(left, right, inquiry.limit).map(Some),
             Question::Sync(_)
             | Question::SnapshotBegin { .. }
             | Question::SnapshotChunk { .. }
             | Question::Ping => Ok(None),
+            _ => match inquiry.moment {
+                None => graph_answer(&read_model(&self.model), inquiry).map(Some),
+                Some(moment) => {
+                    let past = self.past(moment)?;
+                    match &inquiry.question {
+                        Question::Search { query, within } => {
+                            let query = search::parse(query, &self.search)?;
+                            found_by_id(past.model(), &query, within.as_ref(), inquiry.limit).map(Some)
+                        }
+                        _ => graph_answer(past.model(), inquiry).map(Some),
+                    }
+                }
+            },
         }
     }
 
@@ -284,43 +236,4 @@ pub(super) fn bookmark(model: &Model, first: Option<&Change>) -> Bookmark {
         digest: model.digest,
         floor: first.map_or(model.position.sequence, |change| change.sequence - 1),
     }
-}
-
-fn unknown(id: &Id, place: &str) -> Box<Problem> {
-    let detail = format!("no resource has the id {id}, and none depends on it");
-    Box::new(
-        Problem::new(ProblemKind::NotFound, detail)
-            .at(place)
-            .hint("look for it with the question `search`"),
-    )
-}
-
-/// A test for being in an environment that must exist.
-fn member_of<'a>(model: &'a Model, environment: &'a Id) -> Result<impl Fn(&Id) -> bool + 'a, Box<Problem>> {
-    if !model.contains(&EntityKey::environment(environment.clone())) {
-        let detail = format!("there is no environment {environment}");
-        return Err(Box::new(
-            Problem::new(ProblemKind::NotFound, detail).at("/args/environment"),
-        ));
-    }
-    Ok(move |resource: &Id| model.membership.contains(environment, resource))
-}
-
-fn page(as_of: Position, findings: Findings, shown: usize, total: usize) -> Answer {
-    let truncated =
-        (shown < total).then(|| format!("{shown} of {total} are shown: raise the limit to see more"));
-    Answer {
-        as_of,
-        findings,
-        total,
-        truncated,
-        next: None,
-    }
-}
-
-fn first<T>(as_of: Position, mut all: Vec<T>, limit: usize, findings: fn(Vec<T>) -> Findings) -> Answer {
-    let total = all.len();
-    all.truncate(limit);
-    let shown = all.len();
-    page(as_of, findings(all), shown, total)
 }

@@ -6,6 +6,7 @@
 
 pub mod archive;
 mod chain;
+mod history;
 mod parcel;
 mod record;
 mod snapshot;
@@ -208,7 +209,10 @@ impl Store {
             }),
             Some(_) if is_whole => Ok(()),
             // An older program wrote it, which knew fewer tables. To open them for writing makes them.
-            Some(_) => self.transact(|_| Ok(())).map(Committed::into_inner),
+            Some(_) => {
+                let noted = self.transact(|transaction| transaction.note_all_history());
+                noted.map(Committed::into_inner)
+            }
             None if is_empty => {
                 let made = self.transact(|transaction| transaction.initialise(FORMAT, new_cluster));
                 made.map(Committed::into_inner)

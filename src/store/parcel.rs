@@ -226,7 +226,7 @@ impl Transaction<'_> {
     /// [`Fault`] where the file cannot be written.
     pub fn append_parcel(&mut self, parcel: &Unpacked) -> Result<(), Fault> {
         for (change, record) in parcel.changes.iter().zip(&parcel.records) {
-            self.append_record(change.sequence, record)?;
+            self.append_record(&change.event.key, change.sequence, record)?;
         }
         for (mark, receipt) in parcel.marks.iter().zip(&parcel.receipts) {
             self.append_receipt_record(mark.number, receipt)?;

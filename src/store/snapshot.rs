@@ -6,8 +6,8 @@ use redb::{ReadTransaction, TableError};
 
 use super::record::{self, v1};
 use super::tables::{
-    BEGAN_KEY, CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS,
-    PUBLISHED_KEY, RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY, TEXTS, entity_key, members_of,
+    BEGAN_KEY, CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, HISTORY, INSTANCE_KEY, LIVE, MEMBERS,
+    NUMBERS, PUBLISHED_KEY, RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY, TEXTS, entity_key, members_of,
     read_member_key,
 };
 use super::{Fault, Identity, RecordFault};
@@ -23,6 +23,7 @@ pub struct Snapshot {
     members: Table<&'static [u8], ()>,
     pub(super) changes: Table<u64, &'static [u8]>,
     pub(super) chain: Table<u64, [u8; 32]>,
+    pub(super) history: Table<&'static [u8], &'static [u8]>,
     pub(super) receipts: Table<u64, &'static [u8]>,
 }
 
@@ -63,6 +64,7 @@ impl Snapshot {
             members: reading.open_table(MEMBERS)?,
             changes: reading.open_table(CHANGES)?,
             chain: reading.open_table(CHAIN)?,
+            history: reading.open_table(HISTORY)?,
             receipts: reading.open_table(RECEIPTS)?,
         })
     }
@@ -180,14 +182,7 @@ impl Snapshot {
         let mut changes = Vec::new();
         for entry in self.changes.range(from..)?.take(most) {
             let (sequence, value) = entry?;
-            let change = record::decode::<v1::Change<'_>>(value.value())
-                .and_then(Change::try_from)
-                .map_err(|source| Fault::Record {
-                    what: "change",
-                    key: sequence.value().to_string(),
-                    source,
-                })?;
-            changes.push(change);
+            changes.push(read_change(value.value(), sequence.value())?);
         }
         Ok(changes)
     }
@@ -223,6 +218,16 @@ fn read_member(key: &[u8]) -> Result<(Id, Id), Fault> {
         key: String::from_utf8_lossy(key).into_owned(),
         source: RecordFault::Meaning("the key is not two ids"),
     })
+}
+
+pub(super) fn read_change(bytes: &[u8], sequence: u64) -> Result<Change, Fault> {
+    record::decode::<v1::Change<'_>>(bytes)
+        .and_then(Change::try_from)
+        .map_err(|source| Fault::Record {
+            what: "change",
+            key: sequence.to_string(),
+            source,
+        })
 }
 
 pub(super) fn read_live(bytes: &[u8], key: &dyn std::fmt::Display) -> Result<Live, Fault> {

@@ -24,6 +24,8 @@ pub(super) const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("ch
 /// Sequence → the hash of the event's record and of the hash before it, so that two logs that agree in one hash agree in
 /// all that led to it.
 pub(super) const CHAIN: TableDefinition<u64, [u8; 32]> = TableDefinition::new("chain");
+/// Entity and sequence → nothing while the change log has that change, and then its record: see `history`.
+pub(super) const HISTORY: TableDefinition<&[u8], &[u8]> = TableDefinition::new("history");
 /// Number → how a command ended: the inbox.
 pub(super) const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts");
 
@@ -44,6 +46,16 @@ pub(super) fn entity_key(key: &EntityKey) -> Vec<u8> {
     bytes.push(entity_code(key.entity));
     bytes.extend_from_slice(id);
     bytes
+}
+
+/// The entity, a zero byte (which no id has), the sequence.
+pub(super) fn history_key(entity: &[u8], sequence: u64) -> Vec<u8> {
+    [entity, &[0], &sequence.to_be_bytes()].concat()
+}
+
+/// The first key of an entity's history, and the first after it.
+pub(super) fn history_of(entity: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    ([entity, &[0]].concat(), [entity, &[1]].concat())
 }
 
 /// The environment, a zero byte (which no id has), the resource.

@@ -4,8 +4,8 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::record::{self, v1};
 use super::tables::{
-    BEGAN_KEY, CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, INSTANCE_KEY, LIVE, MEMBERS, NUMBERS,
-    PUBLISHED_KEY, RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY, TEXTS, TOMBSTONES, entity_key,
+    BEGAN_KEY, CHAIN, CHANGES, CLUSTER_KEY, EPOCH_KEY, FORMAT_KEY, HISTORY, INSTANCE_KEY, LIVE, MEMBERS,
+    NUMBERS, PUBLISHED_KEY, RECEIPTS, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY, TEXTS, TOMBSTONES, entity_key,
     member_key,
 };
 use super::{Fault, RecordFault, chain};
@@ -15,10 +15,11 @@ use crate::domain::{Change, Entity, EntityKey, Id, Live, Position, Receipt, Stan
 pub struct Transaction<'t> {
     numbers: Table<'t, &'static str, u64>,
     texts: Table<'t, &'static str, &'static str>,
-    live: Table<'t, &'static [u8], &'static [u8]>,
-    tombstones: Table<'t, &'static [u8], &'static [u8]>,
+    pub(super) live: Table<'t, &'static [u8], &'static [u8]>,
+    pub(super) tombstones: Table<'t, &'static [u8], &'static [u8]>,
     members: Table<'t, &'static [u8], ()>,
-    changes: Table<'t, u64, &'static [u8]>,
+    pub(super) changes: Table<'t, u64, &'static [u8]>,
+    pub(super) history: Table<'t, &'static [u8], &'static [u8]>,
     chain: Table<'t, u64, [u8; 32]>,
     /// The last link of the chain.
     tip: [u8; 32],
@@ -57,6 +58,7 @@ impl<'t> Transaction<'t> {
             tombstones: writing.open_table(TOMBSTONES)?,
             members: writing.open_table(MEMBERS)?,
             changes: writing.open_table(CHANGES)?,
+            history: writing.open_table(HISTORY)?,
             chain,
             tip,
             receipts: writing.open_table(RECEIPTS)?,
@@ -146,18 +148,23 @@ impl<'t> Transaction<'t> {
     /// [`Fault`] where the record or the file cannot be written.
     pub fn append_change(&mut self, change: &Change) -> Result<(), Fault> {
         let bytes = record::encode(&v1::Change::from(change)).map_err(named("change", change.sequence))?;
-        self.append_record(change.sequence, &bytes)
+        self.append_record(&change.event.key, change.sequence, &bytes)
     }
 
     /// Adds the record of an event as another instance wrote it, byte for byte, and its link of the chain.
     ///
     /// # Errors
     /// [`Fault`] where the file cannot be written.
-    pub(super) fn append_record(&mut self, sequence: u64, bytes: &[u8]) -> Result<(), Fault> {
+    pub(super) fn append_record(
+        &mut self,
+        key: &EntityKey,
+        sequence: u64,
+        bytes: &[u8],
+    ) -> Result<(), Fault> {
         self.tip = chain::link(self.tip, bytes);
         self.changes.insert(sequence, bytes)?;
         self.chain.insert(sequence, self.tip)?;
-        Ok(())
+        self.note_history(&entity_key(key), sequence)
     }
 
     /// The hash of the last event and of all before it; zeros before the first.
@@ -277,14 +284,14 @@ impl<'t> Transaction<'t> {
     /// [`Fault`] where the file cannot be written.
     pub fn forget_changes(&mut self, below: u64, most: usize) -> Result<(), Fault> {
         for _ in 0..most {
-            if self
-                .changes
-                .first()?
-                .is_none_or(|(sequence, _)| sequence.value() >= below)
-            {
-                break;
-            }
+            let forgotten = match self.changes.first()? {
+                Some((sequence, record)) if sequence.value() < below => {
+                    (sequence.value(), record.value().to_vec())
+                }
+                _ => break,
+            };
             self.changes.pop_first()?;
+            self.keep_history(forgotten.0, &forgotten.1)?;
         }
         // The link before the oldest change stays: with it that change can be proved.
         let oldest = self
@@ -317,6 +324,7 @@ impl<'t> Transaction<'t> {
         }
         for key in &expired {
             self.tombstones.remove(key.as_slice())?;
+            self.drop_history(key)?;
         }
         Ok(expired.len())
     }

@@ -1,7 +1,10 @@
 //! `graph`: questions to the dependency graph, and the pictures of their answers.
 
+pub mod args;
 mod dot;
+mod impact;
 mod mermaid;
+mod order;
 mod picture;
 mod tree;
 
@@ -10,10 +13,14 @@ mod tests;
 
 use std::fmt::Write as _;
 
-use crate::domain::Nature;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::{Moment, Nature};
+use crate::wire;
 use crate::wire::shape::{
-    AnswerBody, CyclesArgs as Cycles, CyclesBody, DanglingArgs as Dangling, DanglingBody, NatureWord,
-    NodeBody, PathArgs as Path, PathsBody, QuestionBody, ReachArgs as Reach, SubgraphBody,
+    AnswerBody, CyclesArgs as Cycles, CyclesBody, DanglingArgs as Dangling, DanglingBody, MomentBody,
+    NatureWord, NodeBody, PathArgs as Path, PathsBody, QuestionBody, ReachArgs as Reach, SubgraphBody,
 };
 
 use super::args::{CyclesArgs, DanglingArgs, Form, GraphQuestion, PathArgs, ReachArgs};
@@ -21,25 +28,63 @@ use super::exit::{Exit, Failure};
 use super::output::{FAINT, Output, one_line};
 use super::register::Register;
 use super::search::footer;
+use super::session::Answer;
 use super::table::table;
 
+use args::GraphArgs;
 use picture::Picture;
 
 /// Asks, and shows the answer.
 ///
 /// # Errors
 /// The register does not know what was asked about, or no answer came.
-pub async fn run(
-    question: &GraphQuestion,
-    register: &Register,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
-    match question {
+pub async fn run(args: &GraphArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
+    let asked = Asked {
+        register,
+        as_of: args.as_of.map(moment),
+    };
+    let register = &asked;
+    match &args.question {
+        GraphQuestion::Impact(args) => impact::run(args, register, output).await,
+        GraphQuestion::Order(args) => order::run(args, register, output).await,
         GraphQuestion::Dependencies(args) => reach(args, Way::Dependencies, register, output).await,
         GraphQuestion::Dependents(args) => reach(args, Way::Dependents, register, output).await,
         GraphQuestion::Path(args) => path(args, register, output).await,
         GraphQuestion::Cycles(args) => cycles(args, register, output).await,
         GraphQuestion::Dangling(args) => dangling(args, register, output).await,
+    }
+}
+
+/// Who is asked, and as of when.
+struct Asked<'a> {
+    register: &'a Register,
+    as_of: Option<MomentBody>,
+}
+
+impl Asked<'_> {
+    /// Asks the one question that there is.
+    async fn question<A: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        mut question: QuestionBody<A>,
+    ) -> Result<Answer<T>, Failure> {
+        question.as_of.clone_from(&self.as_of);
+        let answer = self.register.question(kind, &question).await?;
+        self.register.close().await;
+        Ok(answer)
+    }
+}
+
+fn moment(moment: Moment) -> MomentBody {
+    match moment {
+        Moment::Sequence(sequence) => MomentBody {
+            sequence: Some(sequence),
+            time: None,
+        },
+        Moment::Time(time) => MomentBody {
+            sequence: None,
+            time: Some(wire::format_time(time)),
+        },
     }
 }
 
@@ -53,7 +98,7 @@ enum Way {
 async fn reach(
     args: &ReachArgs,
     way: Way,
-    register: &Register,
+    register: &Asked<'_>,
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let kind = match way {
@@ -67,9 +112,8 @@ async fn reach(
     });
     question.limit = Some(args.limit.into());
     let answer = register
-        .question::<_, AnswerBody<SubgraphBody>>(kind, &question)
+        .question::<_, AnswerBody<SubgraphBody>>(kind, question)
         .await?;
-    register.close().await;
     let form = args.form.form();
     if form == Form::Json {
         output.print(&answer.raw.to_string())?;
@@ -154,7 +198,7 @@ fn tell_end<F>(count: &str, answer: &AnswerBody<F>, output: &mut Output) {
     }
 }
 
-async fn path(args: &PathArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
+async fn path(args: &PathArgs, register: &Asked<'_>, output: &mut Output) -> Result<Exit, Failure> {
     let mut question = QuestionBody::new(Path {
         from: args.from.to_string(),
         to: args.to.to_string(),
@@ -163,9 +207,8 @@ async fn path(args: &PathArgs, register: &Register, output: &mut Output) -> Resu
     });
     question.limit = Some(args.limit.into());
     let answer = register
-        .question::<_, AnswerBody<PathsBody>>("graph.path", &question)
+        .question::<_, AnswerBody<PathsBody>>("graph.path", question)
         .await?;
-    register.close().await;
     let paths = &answer.body.findings.paths;
     let exit = if paths.is_empty() { Exit::Refused } else { Exit::Ok };
     if args.json {
@@ -189,16 +232,15 @@ async fn path(args: &PathArgs, register: &Register, output: &mut Output) -> Resu
     Ok(exit)
 }
 
-async fn cycles(args: &CyclesArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
+async fn cycles(args: &CyclesArgs, register: &Asked<'_>, output: &mut Output) -> Result<Exit, Failure> {
     let mut question = QuestionBody::new(Cycles {
         environment: args.environment.as_ref().map(ToString::to_string),
         natures: natures(&args.natures),
     });
     question.limit = Some(args.limit.into());
     let answer = register
-        .question::<_, AnswerBody<CyclesBody>>("graph.cycles", &question)
+        .question::<_, AnswerBody<CyclesBody>>("graph.cycles", question)
         .await?;
-    register.close().await;
     if args.json {
         output.print(&answer.raw.to_string())?;
         return Ok(Exit::Ok);
@@ -227,15 +269,14 @@ fn ids(nodes: &[NodeBody], between: &str) -> String {
         .join(between)
 }
 
-async fn dangling(args: &DanglingArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
+async fn dangling(args: &DanglingArgs, register: &Asked<'_>, output: &mut Output) -> Result<Exit, Failure> {
     let mut question = QuestionBody::new(Dangling {
         environment: args.environment.as_ref().map(ToString::to_string),
     });
     question.limit = Some(args.limit.into());
     let answer = register
-        .question::<_, AnswerBody<DanglingBody>>("graph.dangling", &question)
+        .question::<_, AnswerBody<DanglingBody>>("graph.dangling", question)
         .await?;
-    register.close().await;
     if args.json {
         output.print(&answer.raw.to_string())?;
         return Ok(Exit::Ok);

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::super::args::{GraphQuestion, SearchArgs};
+use super::super::args::SearchArgs;
+use super::super::graph::args::GraphArgs;
+use super::super::past::{CompareArgs, HistoryArgs};
 use super::super::values::duration;
 
 /// Of `snapshot`.
@@ -96,9 +98,9 @@ pub enum Question {
     /// Find environments and resources by words
     Search(SearchArgs),
     /// Ask the dependency graph
-    Graph {
-        /// What to ask.
-        #[command(subcommand)]
-        question: GraphQuestion,
-    },
+    Graph(GraphArgs),
+    /// What happened to an environment or a resource
+    History(HistoryArgs),
+    /// In what two environments differ
+    Compare(CompareArgs),
 }

@@ -13,7 +13,7 @@ use crate::store::archive::{Archive, Order, install};
 use super::super::exit::{Exit, Failure};
 use super::super::output::Output;
 use super::super::register::Register;
-use super::super::{graph, refuse, search, wait};
+use super::super::{graph, past, refuse, search, wait};
 use super::args::{OpenArgs, Opened, Question};
 use super::failure;
 use crate::app::chain;
@@ -59,7 +59,9 @@ pub fn open(args: &OpenArgs, output: &mut Output) -> Result<Exit, Failure> {
         let register = Register::Opened(Box::new(reads));
         match &asked.question {
             Question::Search(args) => search::run(args, &register, output).await,
-            Question::Graph { question } => graph::run(question, &register, output).await,
+            Question::Graph(args) => graph::run(args, &register, output).await,
+            Question::History(args) => past::history(args, &register, output).await,
+            Question::Compare(args) => past::compare(args, &register, output).await,
         }
     })
 }

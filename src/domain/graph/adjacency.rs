@@ -38,7 +38,7 @@ struct Span {
 }
 
 /// The links of every node, in one direction.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Adjacency {
     spans: Vec<Span>,
     pool: Vec<Link>,

@@ -5,6 +5,8 @@
 
 mod adjacency;
 mod cycles;
+mod impact;
+mod order;
 mod paths;
 mod reach;
 #[cfg(test)]
@@ -15,17 +17,18 @@ use std::sync::Arc;
 
 use adjacency::{Adjacency, Link, NODES_MAX};
 
-use super::document::{Nature, Resource, Target};
+use super::document::{Nature, Needs, Resource, Target};
 use super::id::Id;
 use super::question::{Dangling, Direction, Natures, Node};
 
+pub use impact::{Beyond, Impact};
 pub use paths::Paths;
 
 /// The most dependents that one dangling reference names; it always says how many there are.
 const DANGLING_DEPENDENTS_MAX: usize = 20;
 
 /// The dependency graph.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Graph {
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -34,7 +37,18 @@ pub struct Graph {
     kinds: HashSet<Arc<str>>,
     needs: Adjacency,
     needed_by: Adjacency,
+    /// The groups of each resource that has some; most have none.
+    groups: HashMap<u32, Box<[Group]>>,
     registered: usize,
+}
+
+/// Several nodes of which enough must hold.
+#[derive(Clone)]
+struct Group {
+    nature: Nature,
+    at_least: usize,
+    /// Sorted, each once.
+    members: Box<[u32]>,
 }
 
 /// One node. A slot in the free list is an unregistered external without links.
@@ -94,11 +108,29 @@ impl Graph {
             slot.title = resource.name.as_str().into();
         }
         let mut links = Vec::with_capacity(resource.dependencies.len());
+        let mut groups = Vec::new();
         for dependency in &resource.dependencies {
             let label = label(dependency.nature, dependency.is_group());
+            let first = links.len();
             for target in dependency.targets() {
                 links.push(Link::new(self.target_node(target)?, label));
             }
+            if let Needs::Group { at_least, .. } = &dependency.needs {
+                let own = links.get(first..).unwrap_or_default();
+                let mut members: Vec<u32> = own.iter().map(|link| link.node()).collect();
+                members.sort_unstable();
+                members.dedup();
+                groups.push(Group {
+                    nature: dependency.nature,
+                    at_least: *at_least as usize,
+                    members: members.into_boxed_slice(),
+                });
+            }
+        }
+        if groups.is_empty() {
+            self.groups.remove(&node);
+        } else {
+            self.groups.insert(node, groups.into_boxed_slice());
         }
         links.sort_unstable();
         links.dedup();
@@ -118,6 +150,7 @@ impl Graph {
             slot.kind = nothing;
             slot.title = Box::default();
         }
+        self.groups.remove(&node);
         self.set_needs(node, &[]);
         self.release(node);
     }
@@ -184,9 +217,29 @@ impl Graph {
         all
     }
 
+    /// A registered resource, as answers show it.
+    pub fn node(&self, id: &Id) -> Option<Node> {
+        let node = self.find(id).and_then(|node| self.show(node, 0));
+        node.filter(|node| node.registered)
+    }
+
     /// The node of a resource, registered or dangling.
     fn find(&self, id: &Id) -> Option<u32> {
         self.resources.get(id).copied()
+    }
+
+    /// The node of a resource or, where there is none of that id, of something outside.
+    fn find_any(&self, name: &str) -> Option<u32> {
+        let resource = self.resources.get(name).copied();
+        resource.or_else(|| self.externals.get(name).copied())
+    }
+
+    /// What a node is called: the id of a resource, or a URI.
+    fn name(&self, node: u32) -> Option<&str> {
+        Some(match &self.slots.get(node as usize)?.name {
+            NodeName::Resource(id) => id.as_str(),
+            NodeName::External(uri) => uri,
+        })
     }
 
     fn resource_id(&self, node: u32) -> Option<&Id> {

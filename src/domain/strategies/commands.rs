@@ -63,6 +63,7 @@ fn put() -> impl Strategy<Value = Command> {
 /// A command with its condition, but no batch.
 fn command() -> impl Strategy<Value = Step> {
     let remove = (key(), any::<bool>()).prop_map(|(key, detach)| Command::Remove {
+        expect_impact: None,
         key,
         mode: if detach {
             RemoveMode::Detach

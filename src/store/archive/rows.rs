@@ -3,10 +3,10 @@
 use redb::{Key, ReadTransaction, ReadableTable, TableDefinition, TableHandle, Value, WriteTransaction};
 
 use super::ArchiveFault;
-use crate::store::tables::{CHAIN, CHANGES, LIVE, MEMBERS, NUMBERS, RECEIPTS, TEXTS, TOMBSTONES};
+use crate::store::tables::{CHAIN, CHANGES, HISTORY, LIVE, MEMBERS, NUMBERS, RECEIPTS, TEXTS, TOMBSTONES};
 
 /// Every table of the data file, in the order in which archives hold them. A new table is one more name here.
-pub(super) const TABLES: [&dyn Rows; 8] = [
+pub(super) const TABLES: [&dyn Rows; 9] = [
     &NUMBERS,
     &TEXTS,
     &LIVE,
@@ -14,6 +14,7 @@ pub(super) const TABLES: [&dyn Rows; 8] = [
     &MEMBERS,
     &CHANGES,
     &CHAIN,
+    &HISTORY,
     &RECEIPTS,
 ];
 

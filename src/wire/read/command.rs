@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::domain::{
-    Command, EntityKey, EntityType, Envelope, Expect, Id, Problem, ProblemKind, RemoveMode, Step,
+    Command, EntityKey, EntityType, Envelope, Expect, Id, ImpactHash, Problem, ProblemKind, RemoveMode, Step,
 };
 
 use super::document::{member, read_document};
@@ -32,6 +32,7 @@ pub(super) const COMMAND_FIELDS: [&str; 3] = ["args", "expect", "dry_run"];
 pub(super) const STEP_FIELDS: [&str; 3] = ["type", "args", "expect"];
 pub(super) const PATCH_FIELDS: [&str; 2] = ["id", "patch"];
 pub(super) const REMOVE_FIELDS: [&str; 2] = ["id", "mode"];
+pub(super) const RESOURCE_REMOVE_FIELDS: [&str; 3] = ["id", "mode", "expect_impact"];
 pub(super) const RESTORE_FIELDS: [&str; 1] = ["id"];
 pub(super) const LINK_FIELDS: [&str; 2] = ["environment", "resources"];
 pub(super) const BATCH_FIELDS: [&str; 1] = ["commands"];
@@ -204,13 +205,23 @@ fn command(verb: Verb, args: &Spot<'_>) -> Option<Command> {
             })
         }
         Verb::Remove(entity) => {
-            let fields = args.fields(&REMOVE_FIELDS)?;
+            let fields = match entity {
+                EntityType::Environment => args.fields(&REMOVE_FIELDS)?,
+                EntityType::Resource => args.fields(&RESOURCE_REMOVE_FIELDS)?,
+            };
             let key = key(entity, &fields);
             let mode = fields
                 .optional("mode")
                 .and_then(|field| remove_mode(&field))
                 .unwrap_or_default();
-            Some(Command::Remove { key: key?, mode })
+            let expect_impact = fields
+                .optional("expect_impact")
+                .and_then(|field| impact_hash(&field));
+            Some(Command::Remove {
+                key: key?,
+                mode,
+                expect_impact,
+            })
         }
         Verb::Restore(entity) => {
             let fields = args.fields(&RESTORE_FIELDS)?;
@@ -290,6 +301,17 @@ fn step(spot: &Spot<'_>) -> Option<Step> {
     let args = fields.required("args", "put what the command is about into `args`");
     let command = command(verb?, &args?)?;
     Some(Step { command, expect })
+}
+
+fn impact_hash(spot: &Spot<'_>) -> Option<ImpactHash> {
+    let hash = ImpactHash::parse(spot.text()?);
+    if hash.is_none() {
+        spot.note(
+            "the hash of an impact has 32 hex digits, in small letters",
+            "take the `hash` of the answer to `graph.impact`",
+        );
+    }
+    hash
 }
 
 fn remove_mode(spot: &Spot<'_>) -> Option<RemoveMode> {

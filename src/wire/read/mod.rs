@@ -2,6 +2,8 @@
 
 mod command;
 mod document;
+mod graph;
+mod history;
 mod incoming;
 mod json;
 mod patch;

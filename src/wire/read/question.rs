@@ -9,18 +9,24 @@ use crate::domain::{
 
 use super::command::{COMMAND_TYPES, untyped};
 use super::document::{nature, tags};
+use super::graph::{impact, order};
+use super::history::{compare, history, moment};
 use super::incoming::{Bounds, Incoming};
 use super::spot::{Fields, Notes, Spot, suggestion};
 use super::text::quote;
 
 /// Every type of question.
-pub const QUESTION_TYPES: [&str; 10] = [
+pub const QUESTION_TYPES: [&str; 14] = [
     "search",
     "graph.dependencies",
     "graph.dependents",
     "graph.path",
+    "graph.impact",
+    "graph.order",
     "graph.cycles",
     "graph.dangling",
+    "history",
+    "compare",
     "sync",
     "snapshot.begin",
     "snapshot.chunk",
@@ -33,8 +39,10 @@ pub const LIMIT_SEARCH: usize = 20;
 pub const LIMIT_GRAPH: usize = 1_000;
 /// Paths in the answer to a question that does not say how many.
 pub const LIMIT_PATHS: usize = 10;
+/// Changes in the answer about a history to a question that does not say how many.
+const LIMIT_HISTORY: usize = 50;
 
-pub(super) const QUESTION_FIELDS: [&str; 4] = ["args", "at_least", "limit", "cursor"];
+pub(super) const QUESTION_FIELDS: [&str; 5] = ["args", "at_least", "limit", "cursor", "as_of"];
 pub(super) const SEARCH_FIELDS: [&str; 2] = ["query", "within"];
 pub(super) const REACH_FIELDS: [&str; 3] = ["id", "depth", "natures"];
 pub(super) const PATH_FIELDS: [&str; 4] = ["from", "to", "all", "natures"];
@@ -53,8 +61,12 @@ enum Topic {
     Search,
     Reach(Direction),
     Path,
+    Impact,
+    Order,
     Cycles,
     Dangling,
+    History,
+    Compare,
     Sync,
     SnapshotBegin,
     SnapshotChunk,
@@ -68,6 +80,10 @@ impl Topic {
             "graph.dependencies" => Some(Self::Reach(Direction::Dependencies)),
             "graph.dependents" => Some(Self::Reach(Direction::Dependents)),
             "graph.path" => Some(Self::Path),
+            "graph.impact" => Some(Self::Impact),
+            "graph.order" => Some(Self::Order),
+            "history" => Some(Self::History),
+            "compare" => Some(Self::Compare),
             "graph.cycles" => Some(Self::Cycles),
             "graph.dangling" => Some(Self::Dangling),
             "sync" => Some(Self::Sync),
@@ -76,6 +92,20 @@ impl Topic {
             "ping" => Some(Self::Ping),
             _ => None,
         }
+    }
+
+    /// Whether it can be asked as of a moment in the past.
+    const fn knows_the_past(self) -> bool {
+        matches!(
+            self,
+            Self::Search
+                | Self::Reach(_)
+                | Self::Path
+                | Self::Impact
+                | Self::Order
+                | Self::Cycles
+                | Self::Dangling
+        )
     }
 
     /// Whether it can be asked without saying about what, even with an empty body.
@@ -90,7 +120,11 @@ impl Topic {
         match self {
             Self::Search => LIMIT_SEARCH,
             Self::Path => LIMIT_PATHS,
+            Self::History => LIMIT_HISTORY,
             Self::Reach(_)
+            | Self::Impact
+            | Self::Order
+            | Self::Compare
             | Self::Cycles
             | Self::Dangling
             | Self::Sync
@@ -151,6 +185,12 @@ fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> 
     let cursor = fields
         .optional("cursor")
         .and_then(|field| field.text().map(str::to_owned));
+    let moment = fields.optional("as_of").and_then(|field| {
+        if !topic.knows_the_past() {
+            field.note("this question has no answer as of the past", "leave `as_of` out");
+        }
+        moment(&field)
+    });
     let none = Value::Object(Map::new());
     let question = match fields.optional("args") {
         Some(args) => question(topic, &args),
@@ -165,6 +205,7 @@ fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> 
         limit: limit.unwrap_or_else(|| topic.limit_default().min(bounds.question_limit_max)),
         cursor,
         deadline: None,
+        moment,
     })
 }
 
@@ -207,6 +248,10 @@ fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
                 natures,
             })
         }
+        Topic::Impact => impact(args),
+        Topic::Order => order(args),
+        Topic::History => history(args),
+        Topic::Compare => compare(args),
         Topic::Cycles => {
             let fields = args.fields(&CYCLES_FIELDS)?;
             let environment = optional_id(&fields, "environment");
@@ -299,11 +344,11 @@ fn cursor(spot: &Spot<'_>) -> Option<Cursor> {
     })
 }
 
-fn required_id<'a>(fields: &Fields<'a>, key: &'a str) -> Option<Id> {
+pub(super) fn required_id<'a>(fields: &Fields<'a>, key: &'a str) -> Option<Id> {
     fields.required(key, "say which resource")?.id()
 }
 
-fn optional_id<'a>(fields: &Fields<'a>, key: &'a str) -> Option<Id> {
+pub(super) fn optional_id<'a>(fields: &Fields<'a>, key: &'a str) -> Option<Id> {
     fields.optional(key)?.id()
 }
 

@@ -7,9 +7,9 @@ use crate::domain::{
     Target,
 };
 use crate::wire::shape::{
-    AnswerBody, AsOf, Base64Bytes, CanaryBody, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody,
-    HitsBody, NatureWord, NodeBody, OfferBody, PathsBody, PieceBody, PongBody, ProblemBody,
-    QuestionProblemBody, SubgraphBody,
+    AnswerBody, AsOf, Base64Bytes, CanaryBody, ComparisonBody, CyclesBody, DanglingBody, DanglingItem,
+    EdgeBody, HistoryBody, HitBody, HitsBody, ImpactBody, NatureWord, NodeBody, OfferBody, OrderBody,
+    PastBody, PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody,
 };
 use crate::wire::to_bytes;
 
@@ -26,6 +26,15 @@ pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
         Findings::Paths { paths } => {
             let paths = paths.iter().map(|path| nodes(path)).collect();
             with_findings(answer, cluster, took_us, PathsBody { paths })
+        }
+        Findings::Impact(impact) => with_findings(answer, cluster, took_us, ImpactBody::from(impact)),
+        Findings::Order(order) => with_findings(answer, cluster, took_us, OrderBody::from(order)),
+        Findings::History(changes) => {
+            let items = changes.iter().map(PastBody::from).collect();
+            with_findings(answer, cluster, took_us, HistoryBody { items })
+        }
+        Findings::Comparison(comparison) => {
+            with_findings(answer, cluster, took_us, ComparisonBody::from(comparison))
         }
         Findings::Cycles(cycles) => {
             let cycles = cycles.iter().map(|cycle| nodes(cycle)).collect();
@@ -77,11 +86,11 @@ fn as_of(position: Position, cluster: &str) -> AsOf {
     }
 }
 
-fn count(items: usize) -> u64 {
+pub(super) fn count(items: usize) -> u64 {
     u64::try_from(items).unwrap_or(u64::MAX)
 }
 
-fn nodes(nodes: &[Node]) -> Vec<NodeBody> {
+pub(super) fn nodes(nodes: &[Node]) -> Vec<NodeBody> {
     nodes.iter().map(NodeBody::from).collect()
 }
 
@@ -126,7 +135,7 @@ impl From<&Node> for NodeBody {
 }
 
 /// What a target is called, and whether it is outside.
-fn name_of(target: &Target) -> (&str, bool) {
+pub(super) fn name_of(target: &Target) -> (&str, bool) {
     match target {
         Target::Resource(id) => (id.as_str(), false),
         Target::External(uri) => (uri, true),

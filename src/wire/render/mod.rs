@@ -3,6 +3,8 @@
 mod answer;
 mod document;
 mod event;
+mod graph;
+mod history;
 mod reply;
 mod sync;
 mod text;

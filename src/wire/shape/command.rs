@@ -81,6 +81,22 @@ pub struct RemoveArgs {
     pub mode: RemoveModeWord,
 }
 
+/// Remove a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct ResourceRemoveArgs {
+    /// Which.
+    #[schemars(with = "IdText")]
+    pub id: String,
+    /// What to do where others need it.
+    #[serde(default)]
+    pub mode: RemoveModeWord,
+    /// Refuse where something else would stop than what `graph.impact` said: its `hash`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = "^[0-9a-f]{32}$"))]
+    pub expect_impact: Option<String>,
+}
+
 /// What a removal does where others need the entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -180,7 +196,7 @@ pub enum StepBody {
     #[serde(rename = "resource.remove")]
     ResourceRemove {
         /// Which.
-        args: RemoveArgs,
+        args: ResourceRemoveArgs,
         /// What must be true of it before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "ExpectBody")]

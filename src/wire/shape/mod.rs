@@ -7,6 +7,8 @@ mod answer;
 mod command;
 mod document;
 mod event;
+mod graph;
+mod history;
 mod instance;
 mod question;
 mod reply;
@@ -20,7 +22,7 @@ pub use answer::{
 };
 pub use command::{
     BatchArgs, CommandBody, ExpectBody, ExpectWord, LinkArgs, PatchArgs, RemoveArgs, RemoveModeWord,
-    RestoreArgs, StepBody,
+    ResourceRemoveArgs, RestoreArgs, StepBody,
 };
 pub use document::{
     DependencyDocument, EntrypointDocument, EnvironmentDocument, EnvironmentPatchDocument, NatureWord,
@@ -29,6 +31,13 @@ pub use document::{
 pub use event::{
     BookmarkBody, DivergedBody, DrillEventBody, EpochStartedBody, EventBody, LinksBody, TransactionBody,
     TransactionEventBody, TransactionRef,
+};
+pub use graph::{
+    AffectedBody, EffectCounts, EffectWord, HitEnvironmentBody, ImpactArgs, ImpactBody, OrderArgs, OrderBody,
+    OutsideBody, PurposeWord,
+};
+pub use history::{
+    CompareArgs, ComparisonBody, DifferenceBody, HistoryArgs, HistoryBody, MomentBody, PairBody, PastBody,
 };
 pub use instance::{
     CanaryBody, ChangesGetBody, DrillBody, DrilledBody, HandOverBody, HandedOverBody, HeartbeatBody, LagBody,

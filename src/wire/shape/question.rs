@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::document::NatureWord;
+use super::history::MomentBody;
 use super::text::IdText;
 
 /// The body of a question.
@@ -24,6 +25,10 @@ pub struct QuestionBody<A> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub cursor: Option<String>,
+    /// As of a moment in the past, where the question is about the graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "MomentBody")]
+    pub as_of: Option<MomentBody>,
 }
 
 impl<A> QuestionBody<A> {
@@ -34,6 +39,7 @@ impl<A> QuestionBody<A> {
             at_least: None,
             limit: None,
             cursor: None,
+            as_of: None,
         }
     }
 }

@@ -1,0 +1,288 @@
+//! Waves of resources that can be started, or stopped, at the same time.
+//!
+//! A dependency of any nature puts what is needed before what needs it; a group waits for all of its members. Where
+//! resources wait for each other there is no such order, so some dependencies are left out of account, and said: in each
+//! set of resources that need each other, the one whose dependencies within the set are the weakest and the fewest goes
+//! first, again and again.
+
+use std::collections::BTreeMap;
+
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::DiGraph;
+
+use super::{Graph, nature_of};
+use crate::domain::document::Nature;
+use crate::domain::id::Id;
+use crate::domain::order::{Broken, Order, Outside, Purpose};
+use crate::domain::question::{Direction, Natures, Node};
+
+/// The most resources that one thing outside names; it always says how many there are.
+const OUTSIDE_RESOURCES_MAX: usize = 20;
+/// How many links the search for what to leave out may look at. Beyond it, what is left of a set is put in the order of
+/// ids: far more than a set that people made.
+const BREAKING_MAX: usize = 20_000_000;
+
+/// What must come before a resource: by their places in the crew, and how strongly.
+type Before = Vec<(usize, Nature)>;
+
+/// The resources of an order, and what waits for what.
+struct Crew<'a> {
+    graph: &'a Graph,
+    /// By id.
+    nodes: Vec<u32>,
+    before: Vec<Before>,
+    outside: BTreeMap<u32, Vec<u32>>,
+    broken: Vec<(usize, usize, Nature)>,
+}
+
+impl Graph {
+    /// The order to start or stop these resources; those that are not registered are left out. At most `limit` of them
+    /// are shown.
+    pub fn order<'a>(&self, ids: impl IntoIterator<Item = &'a Id>, purpose: Purpose, limit: usize) -> Order {
+        let mut crew = Crew::of(self, ids, purpose);
+        let cycles = crew.break_cycles();
+        let waves = crew.waves();
+        let critical = crew.critical_path(&waves);
+        let show = |place: &usize| self.show(*crew.nodes.get(*place)?, 0);
+        let mut left = limit;
+        let mut shown = Vec::new();
+        for wave in &waves {
+            if left == 0 {
+                break;
+            }
+            let some: Vec<Node> = wave.iter().take(left).filter_map(show).collect();
+            left -= some.len();
+            shown.push(some);
+        }
+        let cycle = |set: &Vec<usize>| set.iter().filter_map(show).collect();
+        Order {
+            waves: shown,
+            wave_count: waves.len(),
+            resources: crew.nodes.len(),
+            critical_path: critical.iter().take(limit).filter_map(show).collect(),
+            cycles: cycles.iter().map(cycle).collect(),
+            broken: crew.shown_broken(purpose),
+            outside: crew.shown_outside(),
+        }
+    }
+}
+
+impl<'a> Crew<'a> {
+    fn of<'i>(graph: &'a Graph, ids: impl IntoIterator<Item = &'i Id>, purpose: Purpose) -> Self {
+        let mut named: Vec<(&Id, u32)> = ids
+            .into_iter()
+            .filter(|id| graph.contains(id))
+            .filter_map(|id| Some((id, graph.find(id)?)))
+            .collect();
+        named.sort_unstable();
+        named.dedup();
+        let nodes: Vec<u32> = named.into_iter().map(|(_, node)| node).collect();
+        let places: BTreeMap<u32, usize> = nodes.iter().copied().zip(0..).collect();
+        let direction = match purpose {
+            Purpose::Start => Direction::Dependencies,
+            Purpose::Stop => Direction::Dependents,
+        };
+        let mut outside: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        let mut before = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            let mut firsts: BTreeMap<usize, Nature> = BTreeMap::new();
+            for link in graph.links(*node, direction, Natures::ALL) {
+                let nature = nature_of(link.label());
+                match places.get(&link.node()) {
+                    Some(place) => {
+                        let strongest = firsts.entry(*place).or_insert(nature);
+                        *strongest = (*strongest).min(nature);
+                    }
+                    None => outside.entry(link.node()).or_default().push(*node),
+                }
+            }
+            before.push(firsts.into_iter().collect());
+        }
+        Self {
+            graph,
+            nodes,
+            before,
+            outside,
+            broken: Vec::new(),
+        }
+    }
+
+    /// Leaves out dependencies until nothing waits for itself. The sets of resources that waited for each other, largest
+    /// first.
+    fn break_cycles(&mut self) -> Vec<Vec<usize>> {
+        let all: Vec<usize> = (0..self.nodes.len()).collect();
+        let mut budget = BREAKING_MAX;
+        let mut sets = self.cyclic_sets(&all, &mut budget);
+        let mut cycles = sets.clone();
+        cycles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        while let Some(set) = sets.pop() {
+            if budget == 0 {
+                self.leave_out(&set, |first, then| first >= then);
+                continue;
+            }
+            let weakest = set.iter().copied().min_by_key(|place| self.weight(*place, &set));
+            if let Some(weakest) = weakest {
+                self.leave_out(&set, |_, then| then == weakest);
+            }
+            sets.extend(self.cyclic_sets(&set, &mut budget));
+        }
+        self.broken.sort_unstable();
+        cycles
+    }
+
+    /// The sets of these resources that wait for each other, and only through each other; sorted within.
+    fn cyclic_sets(&self, among: &[usize], budget: &mut usize) -> Vec<Vec<usize>> {
+        let mut waits: DiGraph<(), ()> = DiGraph::with_capacity(among.len(), 0);
+        let nodes: Vec<_> = among.iter().map(|_| waits.add_node(())).collect();
+        let node = |place: &usize| nodes.get(among.binary_search(place).ok()?).copied();
+        let mut own = Vec::new();
+        for place in among {
+            for (first, _) in self.before.get(*place).into_iter().flatten() {
+                *budget = budget.saturating_sub(1);
+                if first == place {
+                    own.push(*place);
+                } else if let (Some(first), Some(then)) = (node(first), node(place)) {
+                    waits.add_edge(first, then, ());
+                }
+            }
+        }
+        let place = |node: &petgraph::graph::NodeIndex| among.get(node.index()).copied();
+        kosaraju_scc(&waits)
+            .into_iter()
+            .map(|set| {
+                let mut set: Vec<usize> = set.iter().filter_map(place).collect();
+                set.sort_unstable();
+                set
+            })
+            .filter(|set| match set.as_slice() {
+                [single] => own.contains(single),
+                _ => true,
+            })
+            .collect()
+    }
+
+    /// How much is lost if what this resource waits for within a set is left out: the strongest counts most.
+    fn weight(&self, place: usize, set: &[usize]) -> (usize, usize, usize) {
+        let mut weight = (0, 0, 0);
+        for (first, nature) in self.before.get(place).into_iter().flatten() {
+            if set.binary_search(first).is_ok() {
+                match nature {
+                    Nature::Hard => weight.0 += 1,
+                    Nature::Startup => weight.1 += 1,
+                    Nature::Soft => weight.2 += 1,
+                }
+            }
+        }
+        weight
+    }
+
+    /// Leaves out what is waited for within a set.
+    fn leave_out(&mut self, set: &[usize], which: impl Fn(usize, usize) -> bool) {
+        for then in set {
+            let Some(before) = self.before.get_mut(*then) else {
+                continue;
+            };
+            before.retain(|(first, nature)| {
+                let out = set.binary_search(first).is_ok() && which(*first, *then);
+                if out {
+                    self.broken.push((*first, *then, *nature));
+                }
+                !out
+            });
+        }
+    }
+
+    /// Wave after wave; each has what waits only for waves before it.
+    fn waves(&self) -> Vec<Vec<usize>> {
+        let mut unmet: Vec<usize> = self.before.iter().map(Vec::len).collect();
+        let mut after: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        for (then, before) in self.before.iter().enumerate() {
+            for (first, _) in before {
+                if let Some(after) = after.get_mut(*first) {
+                    after.push(then);
+                }
+            }
+        }
+        let mut waves = Vec::new();
+        let mut wave: Vec<usize> = (0..)
+            .zip(&unmet)
+            .filter(|(_, n)| **n == 0)
+            .map(|(i, _)| i)
+            .collect();
+        while !wave.is_empty() {
+            let mut next = Vec::new();
+            for then in wave.iter().filter_map(|first| after.get(*first)).flatten() {
+                if let Some(unmet) = unmet.get_mut(*then) {
+                    *unmet -= 1;
+                    if *unmet == 0 {
+                        next.push(*then);
+                    }
+                }
+            }
+            next.sort_unstable();
+            waves.push(std::mem::replace(&mut wave, next));
+        }
+        waves
+    }
+
+    /// A longest chain: from the last wave back, always to something in the wave before.
+    fn critical_path(&self, waves: &[Vec<usize>]) -> Vec<usize> {
+        let mut level = vec![0; self.nodes.len()];
+        for (number, wave) in waves.iter().enumerate() {
+            for place in wave {
+                if let Some(level) = level.get_mut(*place) {
+                    *level = number;
+                }
+            }
+        }
+        let mut path = Vec::new();
+        let mut at = waves.last().and_then(|wave| wave.first().copied());
+        while let Some(place) = at {
+            path.push(place);
+            let own = level.get(place).copied().unwrap_or_default();
+            let mut before = self.before.get(place).into_iter().flatten();
+            let next = before.find(|(first, _)| level.get(*first).is_some_and(|level| level + 1 == own));
+            at = next.map(|(first, _)| *first);
+        }
+        path.reverse();
+        path
+    }
+
+    fn shown_broken(&self, purpose: Purpose) -> Vec<Broken> {
+        let target = |place: usize| Some(self.graph.show(*self.nodes.get(place)?, 0)?.target);
+        let broken = self.broken.iter().filter_map(|(first, then, nature)| {
+            let (first, then) = (target(*first)?, target(*then)?);
+            let (from, to) = match purpose {
+                Purpose::Start => (then, first),
+                Purpose::Stop => (first, then),
+            };
+            Some(Broken {
+                from,
+                to,
+                nature: *nature,
+            })
+        });
+        let mut broken: Vec<Broken> = broken.collect();
+        broken.sort_unstable();
+        broken
+    }
+
+    fn shown_outside(&self) -> Vec<Outside> {
+        let shown = self.outside.iter().filter_map(|(node, resources)| {
+            let ids = resources.iter().filter_map(|node| self.graph.resource_id(*node));
+            let mut ids: Vec<Id> = ids.cloned().collect();
+            ids.sort_unstable();
+            ids.dedup();
+            let total = ids.len();
+            ids.truncate(OUTSIDE_RESOURCES_MAX);
+            Some(Outside {
+                node: self.graph.show(*node, 0)?,
+                resources: ids,
+                total,
+            })
+        });
+        let mut outside: Vec<Outside> = shown.collect();
+        outside.sort_unstable_by(|a, b| a.node.target.cmp(&b.node.target));
+        outside
+    }
+}
