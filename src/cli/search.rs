@@ -16,6 +16,9 @@ pub async fn run(args: &SearchArgs, register: &Register, output: &mut Output) ->
     let mut question = QuestionBody::new(Query {
         query: args.query.join(" "),
         within: args.within.as_ref().map(ToString::to_string),
+        facets: args.facets.clone(),
+        explain: args.explain,
+        highlights: None,
     });
     question.limit = Some(args.limit.into());
     let answer = register

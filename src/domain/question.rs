@@ -2,7 +2,8 @@
 
 use super::digest::Digest;
 use super::document::{Nature, Target};
-use super::id::{EntityKey, Id, Timestamp};
+use super::found::{Hits, Search};
+use super::id::{Id, Timestamp};
 use super::offer::{Offer, Piece};
 use super::sync::SyncRequest;
 
@@ -81,12 +82,7 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
     /// Which entities match a text.
-    Search {
-        /// In the query language.
-        query: String,
-        /// Only resources of this environment.
-        within: Option<Id>,
-    },
+    Search(Search),
     /// What a resource needs, or what needs it, directly and indirectly.
     Reach {
         /// Where to start.
@@ -158,7 +154,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Findings {
     /// Of a search, best first.
-    Hits(Vec<Hit>),
+    Hits(Hits),
     /// Of a walk over the graph, nearest first.
     Subgraph(Subgraph),
     /// Paths, shortest first.
@@ -176,19 +172,6 @@ pub enum Findings {
     Piece(Piece),
     /// Of a ping.
     Pong(Pong),
-}
-
-/// One entity that a search found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// Which.
-    pub key: EntityKey,
-    /// Its kind; empty for an environment.
-    pub kind: String,
-    /// Its name; may be empty.
-    pub name: String,
-    /// How well it matches; only comparable within one answer.
-    pub score: f32,
 }
 
 /// Part of the graph: nodes, and every edge between them that the question follows.

@@ -18,6 +18,7 @@ mod model;
 mod reads;
 mod recover;
 mod schedule;
+mod searches;
 mod shelf;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::domain::{
     Answer, Bookmark, Change, EntityKey, Findings, Id, Inquiry, Parcel, Position, Problem, ProblemKind,
     Question, Standing, Timestamp,
 };
-use crate::search::{self, Index, SearchError};
+use crate::search::{self, Index};
 use crate::store::Store;
 use crate::store::archive::{Manifest, Stamp};
 
@@ -168,9 +168,7 @@ impl Reads {
     pub fn answer(&self, inquiry: &Inquiry) -> Result<Option<Answer>, Box<Problem>> {
         let limit = inquiry.limit;
         match &inquiry.question {
-            Question::Search { query, within } => self
-                .search(query, within.as_ref(), limit, inquiry.cursor.as_deref())
-                .map(Some),
+            Question::Search(search) => self.search(search, limit, inquiry.cursor.as_deref()).map(Some),
             Question::Reach {
                 id,
                 direction,
@@ -242,38 +240,6 @@ impl Reads {
             | Question::SnapshotChunk { .. }
             | Question::Ping => Ok(None),
         }
-    }
-
-    fn search(
-        &self,
-        text: &str,
-        within: Option<&Id>,
-        limit: usize,
-        cursor: Option<&str>,
-    ) -> Result<Answer, Box<Problem>> {
-        let query = search::parse(text, &self.search)?;
-        let found = self
-            .index
-            .search(&query, within, limit, cursor)
-            .map_err(|error| match error {
-                SearchError::Problem(problem) => problem,
-                SearchError::Fault(fault) => {
-                    tracing::error!(error = &fault as &dyn std::error::Error, "a search failed");
-                    Box::new(Problem::new(
-                        ProblemKind::Unavailable,
-                        "the index could not be searched",
-                    ))
-                }
-            })?;
-        let more = found.next.is_some();
-        let shown = found.hits.len();
-        Ok(Answer {
-            as_of: found.as_of,
-            findings: Findings::Hits(found.hits),
-            total: found.total,
-            truncated: more.then(|| format!("{shown} of {} are shown", found.total)),
-            next: found.next,
-        })
     }
 }
 

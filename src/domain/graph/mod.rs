@@ -5,6 +5,7 @@
 
 mod adjacency;
 mod cycles;
+mod members;
 mod paths;
 mod reach;
 #[cfg(test)]

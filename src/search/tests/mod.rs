@@ -7,9 +7,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bounds;
 mod finding;
+mod graph;
 mod keeping;
 mod language;
+mod showing;
 
 use std::path::Path;
 
