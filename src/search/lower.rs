@@ -15,6 +15,7 @@ use tantivy::schema::{Field as IndexField, IndexRecordOption};
 use tantivy::{Searcher, Term as IndexTerm};
 
 use super::ast::{Field, GraphSet, Matcher, Query, Term};
+use super::exclude::Excluded;
 use super::fields::{Fields, tag_term};
 use super::sets::Among;
 use super::text::{whole, words};
@@ -100,7 +101,7 @@ impl Lower<'_> {
             Query::And(children) => self.and(children),
             Query::Not(inner) => Box::new(BooleanQuery::new(vec![
                 (Occur::Must, Box::new(AllQuery)),
-                (Occur::MustNot, self.query(inner, false)),
+                (Occur::MustNot, Excluded::new(self.query(inner, false))),
             ])),
         }
     }
@@ -146,7 +147,7 @@ impl Lower<'_> {
         let mut clauses = Vec::with_capacity(children.len() + 2);
         for child in children {
             clauses.push(match child {
-                Query::Not(inner) => (Occur::MustNot, self.query(inner, false)),
+                Query::Not(inner) => (Occur::MustNot, Excluded::new(self.query(inner, false))),
                 other => (Occur::Must, self.query(other, alone)),
             });
         }

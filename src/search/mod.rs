@@ -14,6 +14,7 @@ mod ast;
 mod budget;
 mod collect;
 mod directory;
+mod exclude;
 mod explain;
 mod facets;
 mod fault;

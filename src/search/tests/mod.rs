@@ -13,6 +13,7 @@ mod graph;
 mod keeping;
 mod language;
 mod showing;
+mod typing;
 
 use std::path::Path;
 
