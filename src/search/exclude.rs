@@ -12,7 +12,7 @@ pub(super) struct Excluded(Box<dyn IndexQuery>);
 
 impl Excluded {
     /// Around a query.
-    pub(super) fn new(query: Box<dyn IndexQuery>) -> Box<dyn IndexQuery> {
+    pub(super) fn around(query: Box<dyn IndexQuery>) -> Box<dyn IndexQuery> {
         Box::new(Self(query))
     }
 }

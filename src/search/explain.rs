@@ -27,7 +27,7 @@ impl Explainer {
     pub(super) fn new(query: &Query, lower: &Lower<'_>, searcher: &Searcher) -> Result<Self, Fault> {
         let scoring = EnableScoring::enabled_from_searcher(searcher);
         let parts = lower.parts(query).into_iter().map(|(term, found)| {
-            let weight = found.weight(scoring.clone())?;
+            let weight = found.weight(scoring)?;
             Ok((clipped(&term), weight))
         });
         Ok(Self {

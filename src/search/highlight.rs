@@ -67,7 +67,9 @@ fn wanted<'a>(query: &'a Query, terms: &mut Vec<&'a Term>) {
     match query {
         Query::Term(term) => terms.push(term),
         Query::And(children) | Query::Or(children) => {
-            children.iter().for_each(|child| wanted(child, terms));
+            for child in children {
+                wanted(child, terms);
+            }
         }
         Query::All | Query::Graph(_) | Query::Not(_) => {}
     }

@@ -101,7 +101,7 @@ impl Lower<'_> {
             Query::And(children) => self.and(children),
             Query::Not(inner) => Box::new(BooleanQuery::new(vec![
                 (Occur::Must, Box::new(AllQuery)),
-                (Occur::MustNot, Excluded::new(self.query(inner, false))),
+                (Occur::MustNot, Excluded::around(self.query(inner, false))),
             ])),
         }
     }
@@ -115,23 +115,27 @@ impl Lower<'_> {
 
     fn parts_of(&self, query: &Query, alone: bool, parts: &mut Vec<(String, Found)>) {
         match query {
-            Query::All | Query::Graph(_) => parts.push((query.to_string(), self.query(query, alone))),
+            // What does not match a `NOT` scores one, where the `NOT` stands alone.
+            Query::All | Query::Graph(_) | Query::Not(_) => {
+                parts.push((query.to_string(), self.query(query, alone)));
+            }
             Query::Term(term) => {
                 parts.push((term.to_string(), self.one(term, false)));
                 if alone && let Some(text) = exact_text(term) {
                     parts.push((exact_name(text), self.exactly(text)));
                 }
             }
-            // What does not match a `NOT` scores one, where the `NOT` stands alone.
-            Query::Not(_) => parts.push((query.to_string(), self.query(query, alone))),
-            Query::Or(children) => children
-                .iter()
-                .for_each(|child| self.parts_of(child, alone, parts)),
+            Query::Or(children) => {
+                for child in children {
+                    self.parts_of(child, alone, parts);
+                }
+            }
             Query::And(children) => {
                 let texts: Vec<&str> = children.iter().filter_map(text_of).collect();
                 let alone = texts.len() < 2;
-                let wanted = children.iter().filter(|child| !matches!(child, Query::Not(_)));
-                wanted.for_each(|child| self.parts_of(child, alone, parts));
+                for child in children.iter().filter(|child| !matches!(child, Query::Not(_))) {
+                    self.parts_of(child, alone, parts);
+                }
                 if !alone {
                     let text = texts.join(" ");
                     parts.push((exact_name(&text), self.exactly(&text)));
@@ -147,7 +151,7 @@ impl Lower<'_> {
         let mut clauses = Vec::with_capacity(children.len() + 2);
         for child in children {
             clauses.push(match child {
-                Query::Not(inner) => (Occur::MustNot, Excluded::new(self.query(inner, false))),
+                Query::Not(inner) => (Occur::MustNot, Excluded::around(self.query(inner, false))),
                 other => (Occur::Must, self.query(other, alone)),
             });
         }

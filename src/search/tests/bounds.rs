@@ -6,7 +6,10 @@ use crate::search::{Ask, Budget, Config, GraphSet, Sets};
 #[test]
 fn a_search_that_may_do_no_more_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let lines: String = (0..300).map(|n| format!("n-{n} | vm | node | | |\n")).collect();
+    let lines: String = (0..300)
+        .map(|n| format!("n-{n} | vm | node | | |"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let index = index_of(dir.path(), &lines);
     let visits = |max| Config {
         search_visits_max: max,

@@ -233,7 +233,7 @@ fn an_explanation_is_bounded() {
         dir.path(),
         &format!(
             "a | vm | | {} | |",
-            (0..60).map(|n| format!("w{n} ")).collect::<String>()
+            (0..60).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ")
         ),
     );
     let text: Vec<String> = (0..60).map(|n| format!("w{n}")).collect();
