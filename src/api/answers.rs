@@ -161,15 +161,20 @@ async fn reached(api: &Api, inquiry: &Inquiry, now: Timestamp) -> Result<(), Box
         return Ok(());
     };
     let reads = api.engine.reads();
+    // A search may combine what the index finds with sets of the graph: it needs both to be that far.
+    let mut committed = reads.committed();
     let mut position = match inquiry.question {
-        Question::Search { .. } => reads.indexed(),
+        Question::Search(_) => reads.indexed(),
         _ => reads.committed(),
     };
-    let waited = tokio::time::timeout(patience, position.wait_for(|reached| *reached >= wanted)).await;
-    if matches!(waited, Ok(Ok(_))) {
+    let both = async {
+        committed.wait_for(|reached| *reached >= wanted).await.map(drop)?;
+        position.wait_for(|reached| *reached >= wanted).await.map(drop)
+    };
+    let waited = tokio::time::timeout(patience, both).await;
+    if matches!(waited, Ok(Ok(()))) {
         return Ok(());
     }
-    drop(waited);
     let Position { epoch, sequence } = *position.borrow();
     let detail = format!(
         "the instance is at epoch {epoch}, sequence {sequence}, and did not reach epoch {}, sequence {} within {} ms",

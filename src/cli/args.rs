@@ -26,7 +26,7 @@ use super::past::{CompareArgs, HistoryArgs};
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
 use super::tail::TailAction;
-use super::values::{duration, entity, id, impact_hash, nature};
+use super::values::{duration, entity, facet, id, impact_hash, nature};
 
 /// The register of environments and resources, and of what depends on what.
 #[derive(Debug, Parser)]
@@ -307,6 +307,12 @@ pub struct SearchArgs {
         value_parser = clap::value_parser!(u32).range(1..=10_000)
     )]
     pub limit: u32,
+    /// Count all that matches by this, not only what is shown: kind, type, environment or tag:KEY
+    #[arg(long = "facet", value_name = "FACET", value_parser = facet)]
+    pub facets: Vec<String>,
+    /// Say how the query is understood, and what the score of each hit is made of
+    #[arg(long)]
+    pub explain: bool,
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,

@@ -68,10 +68,14 @@ Queries:
   kind:postgres name:orders    fields; also tag.owner:payments, environment:lab-7
   post*   postgrs~1            prefix; one letter wrong
   a OR b, NOT c, ( )           all words must match unless OR is between them
+  dependents-of:db-1~2         what needs it, two steps far; also dependencies-of:web, impact-of:db-1
+  has:dangling                 also has:cycle, has:external
 
 Examples:
   domesday search 'kind:postgres tag.owner:payments'
-  domesday search orders --within lab-7 --limit 5";
+  domesday search orders --within lab-7 --limit 5
+  domesday search 'kind:service dependents-of:db-1' --facet environment --facet tag:owner
+  domesday search 'orders database' --explain";
 
 /// Below the options of `history`.
 pub(super) const HISTORY_HELP: &str = "\

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{EntityType, Id, ImpactHash, Moment, Nature, Purpose, Timestamp};
+use crate::domain::{EntityType, Facet, Id, ImpactHash, Moment, Nature, Purpose, Timestamp};
 
 /// An id.
 pub(super) fn id(text: &str) -> Result<Id, String> {
@@ -12,6 +12,12 @@ pub(super) fn id(text: &str) -> Result<Id, String> {
 /// A type of entity.
 pub(super) fn entity(text: &str) -> Result<EntityType, String> {
     EntityType::parse(text).ok_or_else(|| "it is `environment` or `resource`".to_owned())
+}
+
+/// What to count by.
+pub(super) fn facet(text: &str) -> Result<String, String> {
+    let facet = Facet::parse(text).map(|facet| facet.to_string());
+    facet.ok_or_else(|| "it is `kind`, `type`, `environment` or `tag:KEY`".to_owned())
 }
 
 /// How strongly one thing needs another.

@@ -10,6 +10,7 @@ mod decide;
 mod digest;
 mod document;
 mod event;
+mod found;
 pub mod graph;
 mod id;
 mod impact;
@@ -39,6 +40,7 @@ pub use document::{
     Dependency, Document, Entrypoint, Environment, Nature, Needs, Resource, StatusEndpoint, Tags, Target,
 };
 pub use event::{Change, Event, Fact, LINKS_PER_EVENT, Transaction};
+pub use found::{Explained, Facet, FacetCounts, Highlight, Hit, Hits, Search};
 pub use id::{EntityKey, EntityType, ID_CHARS_MAX, Id, IdError, Timestamp};
 pub use impact::{Affected, Effect, HitEnvironment, ImpactFindings, ImpactHash};
 pub use limits::{Limits, NAME_BYTES_MAX, check, escape};
@@ -49,8 +51,8 @@ pub use parcel::Parcel;
 pub use patch::{AttributesPatch, DocumentPatch, EnvironmentPatch, ResourcePatch, TagsPatch};
 pub use problem::{MISTAKES_MAX, Mistake, Problem, ProblemKind};
 pub use question::{
-    Answer, Bookmark, Dangling, Direction, Edge, Findings, Hit, Inquiry, Moment, Natures, Node, Pong,
-    Position, Question, Role, Subgraph,
+    Answer, Bookmark, Dangling, Direction, Edge, Findings, Inquiry, Moment, Natures, Node, Pong, Position,
+    Question, Role, Subgraph,
 };
 pub use receipt::{Outcome, Receipt};
 pub use standing::{NoStanding, Standing};

@@ -4,6 +4,7 @@ use super::compare::Comparison;
 use super::digest::Digest;
 use super::document::{Nature, Target};
 use super::event::Change;
+use super::found::{Hits, Search};
 use super::graph::Beyond;
 use super::id::{EntityKey, Id, Timestamp};
 use super::impact::ImpactFindings;
@@ -97,12 +98,7 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Question {
     /// Which entities match a text.
-    Search {
-        /// In the query language.
-        query: String,
-        /// Only resources of this environment.
-        within: Option<Id>,
-    },
+    Search(Search),
     /// What a resource needs, or what needs it, directly and indirectly.
     Reach {
         /// Where to start.
@@ -202,7 +198,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Findings {
     /// Of a search, best first.
-    Hits(Vec<Hit>),
+    Hits(Hits),
     /// Of a walk over the graph, nearest first.
     Subgraph(Subgraph),
     /// Paths, shortest first.
@@ -228,19 +224,6 @@ pub enum Findings {
     Piece(Piece),
     /// Of a ping.
     Pong(Pong),
-}
-
-/// One entity that a search found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// Which.
-    pub key: EntityKey,
-    /// Its kind; empty for an environment.
-    pub kind: String,
-    /// Its name; may be empty.
-    pub name: String,
-    /// How well it matches; only comparable within one answer.
-    pub score: f32,
 }
 
 /// Part of the graph: nodes, and every edge between them that the question follows.

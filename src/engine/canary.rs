@@ -9,7 +9,8 @@ use super::model::{Model, read_model};
 use super::reads::bookmark;
 use super::{Fault, Reads};
 use crate::domain::{
-    Bookmark, Canary, Direction, EntityKey, EntityType, Findings, Id, Inquiry, Natures, Question, Target,
+    Bookmark, Canary, Direction, EntityKey, EntityType, Findings, Id, Inquiry, Natures, Question, Search,
+    Target,
 };
 use crate::store::Snapshot;
 
@@ -71,10 +72,10 @@ impl Reads {
 
     fn finds(&self, id: &Id) -> bool {
         let inquiry = Inquiry {
-            question: Question::Search {
+            question: Question::Search(Search {
                 query: format!("\"{id}\""),
-                within: None,
-            },
+                ..Search::default()
+            }),
             at_least: None,
             limit: HITS,
             cursor: None,
@@ -82,7 +83,7 @@ impl Reads {
             moment: None,
         };
         match self.answer(&inquiry).ok().flatten().map(|answer| answer.findings) {
-            Some(Findings::Hits(hits)) => hits.iter().any(|hit| hit.key.id == *id),
+            Some(Findings::Hits(hits)) => hits.items.iter().any(|hit| hit.key.id == *id),
             _ => false,
         }
     }

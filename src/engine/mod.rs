@@ -20,6 +20,7 @@ mod past;
 mod reads;
 mod recover;
 mod schedule;
+mod searches;
 mod shelf;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use super::graph_answers::page;
 use super::model::{Model, read_model};
 use super::reads::Reads;
 use crate::domain::{
-    Answer, Comparison, Document, EntityKey, EntityType, Findings, Hit, Id, Inquiry, Moment, Position,
+    Answer, Comparison, Document, EntityKey, EntityType, Findings, Hit, Hits, Id, Inquiry, Moment, Position,
     Problem, ProblemKind, Side, compare,
 };
 use crate::search::{Field, Matcher, Query, Term};
@@ -287,6 +287,8 @@ pub(super) fn found_by_id(
                     kind,
                     name,
                     score: 1.0,
+                    highlights: Vec::new(),
+                    explanation: Vec::new(),
                 });
             }
         }
@@ -294,7 +296,11 @@ pub(super) fn found_by_id(
     let total = hits.len();
     hits.truncate(limit);
     let shown = hits.len();
-    Ok(page(model.position, Findings::Hits(hits), shown, total))
+    let found = Hits {
+        items: hits,
+        ..Hits::default()
+    };
+    Ok(page(model.position, Findings::Hits(found), shown, total))
 }
 
 /// The ids that a query names, where it does nothing else.

@@ -11,10 +11,9 @@ use super::model::{Model, read_model};
 use super::past::found_by_id;
 use super::{AsOf, Fault};
 use crate::domain::{
-    Answer, Bookmark, Change, Findings, Id, Inquiry, Parcel, Position, Problem, ProblemKind, Question,
-    Standing, Timestamp,
+    Answer, Bookmark, Change, Inquiry, Parcel, Position, Problem, Question, Standing, Timestamp,
 };
-use crate::search::{self, Index, SearchError};
+use crate::search::{self, Index};
 use crate::store::Store;
 use crate::store::archive::{Manifest, Stamp};
 
@@ -171,8 +170,8 @@ impl Reads {
     /// A problem: a query that cannot be read, an id that nobody knows, or an index that fails.
     pub fn answer(&self, inquiry: &Inquiry) -> Result<Option<Answer>, Box<Problem>> {
         match &inquiry.question {
-            Question::Search { query, within } if inquiry.moment.is_none() => self
-                .search(query, within.as_ref(), inquiry.limit, inquiry.cursor.as_deref())
+            Question::Search(search) if inquiry.moment.is_none() => self
+                .search(search, inquiry.limit, inquiry.cursor.as_deref())
                 .map(Some),
             Question::History { key, before } => self.history(inquiry, key, *before).map(Some),
             Question::Compare { left, right } => self.compare(left, right, inquiry.limit).map(Some),
@@ -185,47 +184,15 @@ impl Reads {
                 Some(moment) => {
                     let past = self.past(moment)?;
                     match &inquiry.question {
-                        Question::Search { query, within } => {
-                            let query = search::parse(query, &self.search)?;
-                            found_by_id(past.model(), &query, within.as_ref(), inquiry.limit).map(Some)
+                        Question::Search(search) => {
+                            let query = search::parse(&search.query, &self.search)?;
+                            found_by_id(past.model(), &query, search.within.as_ref(), inquiry.limit).map(Some)
                         }
                         _ => graph_answer(past.model(), inquiry).map(Some),
                     }
                 }
             },
         }
-    }
-
-    fn search(
-        &self,
-        text: &str,
-        within: Option<&Id>,
-        limit: usize,
-        cursor: Option<&str>,
-    ) -> Result<Answer, Box<Problem>> {
-        let query = search::parse(text, &self.search)?;
-        let found = self
-            .index
-            .search(&query, within, limit, cursor)
-            .map_err(|error| match error {
-                SearchError::Problem(problem) => problem,
-                SearchError::Fault(fault) => {
-                    tracing::error!(error = &fault as &dyn std::error::Error, "a search failed");
-                    Box::new(Problem::new(
-                        ProblemKind::Unavailable,
-                        "the index could not be searched",
-                    ))
-                }
-            })?;
-        let more = found.next.is_some();
-        let shown = found.hits.len();
-        Ok(Answer {
-            as_of: found.as_of,
-            findings: Findings::Hits(found.hits),
-            total: found.total,
-            truncated: more.then(|| format!("{shown} of {} are shown", found.total)),
-            next: found.next,
-        })
     }
 }
 

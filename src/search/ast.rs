@@ -1,9 +1,8 @@
 //! A query as a tree: what the query language says, before anything knows how to find it.
-//!
-//! Terms of later versions that stand for a set of ids (a walk over the graph) become variants of [`Query`]
-//! beside [`Query::Term`]; the rest of the tree does not change.
 
 use std::fmt;
+
+use crate::domain::Id;
 
 /// Where something stands in the text of a query: in characters, from zero.
 ///
@@ -29,6 +28,8 @@ pub enum Query {
     All,
     /// One term.
     Term(Term),
+    /// A set of resources that the graph knows.
+    Graph(GraphTerm),
     /// All of them.
     And(Vec<Self>),
     /// At least one of them.
@@ -46,6 +47,45 @@ pub struct Term {
     pub field: Field,
     /// What it looks for.
     pub matcher: Matcher,
+}
+
+/// A term that stands for a set of resources. The index does not know it: whoever asks says what is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphTerm {
+    /// Where it starts.
+    pub place: Place,
+    /// Which set.
+    pub set: GraphSet,
+}
+
+/// A set of resources that the graph knows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GraphSet {
+    /// What needs a resource, directly and through others, without the resource itself.
+    Dependents {
+        /// The resource.
+        id: Id,
+        /// Within so many steps; `None` for all.
+        depth: Option<u32>,
+    },
+    /// What a resource needs, directly and through others, without the resource itself.
+    Dependencies {
+        /// The resource.
+        id: Id,
+        /// Within so many steps; `None` for all.
+        depth: Option<u32>,
+    },
+    /// What fails if a resource fails.
+    Impact {
+        /// The resource.
+        id: Id,
+    },
+    /// Resources with a dependency on an id that is not registered.
+    Dangling,
+    /// Resources that need themselves, through others or directly.
+    Cycle,
+    /// Resources with a dependency on something outside.
+    External,
 }
 
 /// Where a term looks.
@@ -93,6 +133,17 @@ pub enum Matcher {
 }
 
 impl Query {
+    /// Every term that stands for a set of the graph.
+    #[must_use]
+    pub fn graph_terms(&self) -> Vec<&GraphTerm> {
+        match self {
+            Self::All | Self::Term(_) => Vec::new(),
+            Self::Graph(term) => vec![term],
+            Self::Not(inner) => inner.graph_terms(),
+            Self::And(children) | Self::Or(children) => children.iter().flat_map(Self::graph_terms).collect(),
+        }
+    }
+
     /// All of these; of one, that one; of none, everything.
     #[must_use]
     pub fn and(children: Vec<Self>) -> Self {
@@ -149,7 +200,7 @@ fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
 fn child(f: &mut fmt::Formatter<'_>, query: &Query) -> fmt::Result {
     match query {
         Query::And(_) | Query::Or(_) => write!(f, "({query})"),
-        Query::All | Query::Term(_) | Query::Not(_) => write!(f, "{query}"),
+        Query::All | Query::Term(_) | Query::Graph(_) | Query::Not(_) => write!(f, "{query}"),
     }
 }
 
@@ -159,6 +210,7 @@ impl fmt::Display for Query {
         let (children, between) = match self {
             Self::All => return f.write_str("*"),
             Self::Term(term) => return write!(f, "{term}"),
+            Self::Graph(term) => return write!(f, "{}", term.set),
             Self::Not(inner) => {
                 f.write_str("NOT ")?;
                 return child(f, inner);
@@ -191,6 +243,24 @@ impl fmt::Display for Term {
             Matcher::Prefix(text) => write!(f, "{text}*"),
             Matcher::Fuzzy { text, distance } => write!(f, "{text}~{distance}"),
             Matcher::Present => f.write_str("*"),
+        }
+    }
+}
+
+impl fmt::Display for GraphSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, id, depth) = match self {
+            Self::Dependents { id, depth } => ("dependents-of", id, depth),
+            Self::Dependencies { id, depth } => ("dependencies-of", id, depth),
+            Self::Impact { id } => ("impact-of", id, &None),
+            Self::Dangling => return f.write_str("has:dangling"),
+            Self::Cycle => return f.write_str("has:cycle"),
+            Self::External => return f.write_str("has:external"),
+        };
+        write!(f, "{name}:{id}")?;
+        match depth {
+            Some(depth) => write!(f, "~{depth}"),
+            None => Ok(()),
         }
     }
 }

@@ -8,8 +8,10 @@ use std::collections::BinaryHeap;
 
 use tantivy::columnar::{StrColumn, TermOrdHit};
 use tantivy::query::Weight;
-use tantivy::{DocAddress, DocId, Score, SegmentReader};
+use tantivy::{DocAddress, DocId, Score, SegmentReader, TERMINATED};
 
+use super::budget::Budget;
+use super::facets::Counters;
 use super::fault::Fault;
 use super::segments::Segment;
 use crate::domain::EntityKey;
@@ -70,14 +72,29 @@ impl PartialEq for Ranked {
 
 impl Eq for Ranked {}
 
-/// The best of one segment. With `prune`, what cannot be among them is skipped and nothing is counted.
+/// What a visit of a segment is for.
+pub(super) struct Visit<'a> {
+    pub(super) limit: usize,
+    pub(super) after: Option<&'a Resume>,
+    /// Skip what cannot be among the best, and count nothing.
+    pub(super) prune: bool,
+    pub(super) counters: &'a mut Counters,
+    pub(super) budget: &'a mut Budget,
+}
+
+/// The best of one segment, or of what the budget allows to see of it.
 pub(super) fn best(
     weight: &dyn Weight,
     (place, reader, segment): (u32, &SegmentReader, &Segment),
-    limit: usize,
-    after: Option<&Resume>,
-    prune: bool,
+    visit: Visit<'_>,
 ) -> Result<Best, Fault> {
+    let Visit {
+        limit,
+        after,
+        prune,
+        counters,
+        budget,
+    } = visit;
     let mut top = Top {
         // One more, to know whether there is a next page.
         limit: limit.saturating_add(1),
@@ -89,19 +106,28 @@ pub(super) fn best(
     let lives = |doc: DocId| alive.is_none_or(|alive| alive.is_alive(doc));
     let mut seen = 0;
     if prune {
+        let mut goes_on = true;
         weight.for_each_pruning(Score::MIN, reader, &mut |doc, score| {
+            goes_on = goes_on && budget.visit();
+            if !goes_on {
+                return Score::MAX;
+            }
             if lives(doc) {
                 top.offer(doc, score);
             }
             top.floor()
         })?;
     } else {
-        weight.for_each(reader, &mut |doc, score| {
+        let mut scorer = weight.scorer(reader, 1.0)?;
+        let mut doc = scorer.doc();
+        while doc != TERMINATED && budget.visit() {
             if lives(doc) {
                 seen += 1;
-                top.offer(doc, score);
+                top.offer(doc, scorer.score());
+                counters.count(doc);
             }
-        })?;
+            doc = scorer.advance();
+        }
     }
     let mut ranked: Vec<Ranked> = top.heap.into_iter().map(|Reverse(ranked)| ranked).collect();
     ranked.sort_unstable_by(|one, other| other.cmp(one));

@@ -7,10 +7,10 @@ use super::text::{WHOLE, WORDS, plain};
 use crate::domain::{Document, EntityKey, EntityType, Id, Tags};
 
 /// Rises when what is indexed changes in a way that the schema does not show. Another number is another index.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Stands between the key and the value of a tag.
-const TAG_SEPARATOR: char = '\0';
+pub(super) const TAG_SEPARATOR: char = '\0';
 
 /// How often each part goes into the one field of all words. The ranking function (BM25) counts words, so a
 /// word of the id outweighs one of the description; and one field instead of five is what makes a word one
@@ -26,6 +26,14 @@ const EXACT_NAME_WEIGHT: usize = 1;
 
 /// The name of the field that deletes, orders and identifies; also a column.
 pub(super) const KEY: &str = "key";
+
+/// The names of the fields that facets count by; also columns, with the values as they are.
+pub(super) const ENTITY: &str = "entity";
+pub(super) const TAG: &str = "tag";
+pub(super) const KIND: &str = "kind";
+pub(super) const ENVIRONMENT: &str = "environment";
+/// What the keys of resources begin with.
+pub(super) const RESOURCE_KEYS: &str = "resource:";
 
 /// The fields of the index.
 #[derive(Debug, Clone, Copy)]
@@ -87,21 +95,22 @@ impl Fields {
         let exact = TextOptions::default().set_indexing_options(
             TextFieldIndexing::default()
                 .set_tokenizer(WHOLE)
-                .set_fieldnorms(false)
+                // Without lengths, the index takes blocks of this field for worth nothing, and passes over them.
+                .set_fieldnorms(true)
                 .set_index_option(IndexRecordOption::WithFreqs),
         );
         let fields = Self {
             key: schema.add_text_field(KEY, whole("raw").set_fast("raw") | STORED),
-            entity: schema.add_text_field("entity", whole("raw")),
+            entity: schema.add_text_field(ENTITY, whole("raw").set_fast("raw")),
             words: schema.add_text_field("words", words(IndexRecordOption::WithFreqs)),
             exact: schema.add_text_field("exact", exact),
             id: schema.add_text_field("id", words(positions)),
             name: schema.add_text_field("name", words(positions)),
             description: schema.add_text_field("description", words(positions)),
             tag_words: schema.add_text_field("tag_words", words(positions)),
-            tag: schema.add_text_field("tag", whole(WHOLE)),
-            kind: schema.add_text_field("kind", whole(WHOLE)),
-            environment: schema.add_text_field("environment", whole("raw")),
+            tag: schema.add_text_field(TAG, whole(WHOLE).set_fast("raw")),
+            kind: schema.add_text_field(KIND, whole(WHOLE).set_fast("raw")),
+            environment: schema.add_text_field(ENVIRONMENT, whole("raw").set_fast("raw")),
             present: schema.add_text_field("present", whole("raw")),
             name_shown: schema.add_text_field("name_shown", STORED),
             kind_shown: schema.add_text_field("kind_shown", STORED),

@@ -6,20 +6,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tantivy::Directory as _;
 use tantivy::index::SegmentComponent;
-use tantivy::query::EnableScoring;
 use tantivy::store::Compressor;
-use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Score, Searcher};
+use tantivy::{IndexReader, IndexSettings, ReloadPolicy, Searcher};
 
 use super::ast::Query;
-use super::collect::{Best, Resume, best, merge};
+use super::budget::Budget;
 use super::directory::Unsynced;
 use super::fault::{Fault, SearchError};
-use super::fields::{FORMAT, Fields, read_key};
-use super::lower::plan;
+use super::fields::{FORMAT, Fields};
+use super::find::{Ask, Found};
 use super::segments::Segments;
+use super::sets::Sets;
 use super::writer::Writer;
 use super::{Config, rebuild, text};
-use crate::domain::{Hit, Id, Position, Problem, ProblemKind};
+use crate::domain::{Id, Position};
 
 /// The file that says what an index consists of.
 const META: &str = "meta.json";
@@ -50,23 +50,10 @@ pub(super) struct Shared {
 }
 
 /// One state of the index, and the position that it is true as of.
-struct Snapshot {
-    searcher: Searcher,
-    segments: Segments,
-    reached: Position,
-}
-
-/// What a search found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// Best first; the same score in the order environments, resources, and then by id.
-    pub hits: Vec<Hit>,
-    /// How many match in all.
-    pub total: usize,
-    /// Where the next page goes on, if there is one.
-    pub next: Option<String>,
-    /// What the answer is true as of.
-    pub as_of: Position,
+pub(super) struct Snapshot {
+    pub(super) searcher: Searcher,
+    pub(super) segments: Segments,
+    pub(super) reached: Position,
 }
 
 impl std::fmt::Debug for Index {
@@ -167,7 +154,7 @@ impl Index {
         Writer::new(Arc::clone(&self.shared), config)
     }
 
-    /// Finds what matches.
+    /// Finds what matches a query without graph terms, within the usual budget.
     ///
     /// `after` is the `next` of the page before. Pages are consistent while the index stays as it is; once it
     /// has moved on, an entity whose score changed may come twice or not at all.
@@ -181,17 +168,30 @@ impl Index {
         limit: usize,
         after: Option<&str>,
     ) -> Result<Found, SearchError> {
-        let after = after.map(read_cursor).transpose()?;
-        let snapshot = self.shared.snapshot();
-        Ok(self
-            .shared
-            .search(&snapshot, query, within, limit, after.as_ref())?)
+        let ask = Ask {
+            query,
+            sets: &Sets::default(),
+            within,
+            limit,
+            after,
+            facets: &[],
+            explain: false,
+        };
+        self.ask(&ask, &mut Budget::new(&Config::default()))
+    }
+
+    /// Finds what matches, and says of it what is asked for, within a budget.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub fn ask(&self, ask: &Ask<'_>, budget: &mut Budget) -> Result<Found, SearchError> {
+        self.shared.ask(ask, budget)
     }
 }
 
 impl Shared {
     /// The state that searches see now.
-    fn snapshot(&self) -> Arc<Snapshot> {
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -207,86 +207,6 @@ impl Shared {
         });
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
-    }
-
-    /// Finds what matches in one state.
-    fn search(
-        &self,
-        snapshot: &Snapshot,
-        query: &Query,
-        within: Option<&Id>,
-        limit: usize,
-        after: Option<&Resume>,
-    ) -> Result<Found, Fault> {
-        let searcher = &snapshot.searcher;
-        let plan = plan(query, within, &self.fields, searcher);
-        let weight = plan
-            .query
-            .weight(EnableScoring::enabled_from_searcher(searcher))?;
-        let count = match &plan.count {
-            Some(count) => Some(count.weight(EnableScoring::disabled_from_searcher(searcher))?),
-            None => None,
-        };
-        let mut total = 0;
-        let mut bests = Vec::with_capacity(searcher.segment_readers().len());
-        let readers = searcher.segment_readers().iter().zip(snapshot.segments.iter());
-        for (place, (reader, segment)) in (0..).zip(readers) {
-            let segment = (place, reader, segment);
-            let found = match &count {
-                Some(count) => {
-                    let counted = count.count(reader)?;
-                    total += usize::try_from(counted).unwrap_or(usize::MAX);
-                    if counted == 0 {
-                        continue;
-                    }
-                    best(weight.as_ref(), segment, limit, after, true)?
-                }
-                None => best(weight.as_ref(), segment, limit, after, false)?,
-            };
-            total += found.seen;
-            bests.push(found);
-        }
-        self.found(snapshot, bests, total, limit)
-    }
-}
-
-impl Shared {
-    /// The hits, with what they show.
-    fn found(
-        &self,
-        snapshot: &Snapshot,
-        bests: Vec<Best>,
-        total: usize,
-        limit: usize,
-    ) -> Result<Found, Fault> {
-        let more = bests.iter().map(Best::len).sum::<usize>() > limit;
-        let Snapshot {
-            searcher, segments, ..
-        } = snapshot;
-        let card = |address| segments.card(searcher, &self.fields, address);
-        let ranked = merge(bests, limit, |address| Ok(&card(address)?.key))?;
-        let full = limit > 0 && ranked.len() == limit;
-        let mut hits = Vec::with_capacity(ranked.len());
-        for (score, address) in ranked {
-            let card = card(address)?;
-            hits.push(Hit {
-                key: card.key.clone(),
-                kind: card.kind.clone(),
-                name: card.name.clone(),
-                score,
-            });
-        }
-        let next = match hits.last() {
-            // One more than the limit is kept of each segment, so that a full last page has no next.
-            Some(last) if full && more => Some(write_cursor(last)),
-            _ => None,
-        };
-        Ok(Found {
-            hits,
-            total,
-            next,
-            as_of: snapshot.reached,
-        })
     }
 }
 
@@ -351,27 +271,4 @@ fn read_payload(payload: &str) -> Result<Position, Fault> {
         }
         _ => Err(Fault::unusable("it does not say which position it has reached")),
     }
-}
-
-/// Where a page ends: the bits of the score, and the key.
-fn write_cursor(last: &Hit) -> String {
-    format!("{:08x}.{}", last.score.to_bits(), last.key)
-}
-
-/// Reads where a page ended.
-fn read_cursor(text: &str) -> Result<Resume, SearchError> {
-    let parsed = text.split_once('.').and_then(|(bits, key)| {
-        let score = Score::from_bits(u32::from_str_radix(bits, 16).ok()?);
-        read_key(key).filter(|_| score.is_finite())?;
-        Some(Resume {
-            score,
-            key: key.to_owned(),
-        })
-    });
-    parsed.ok_or_else(|| {
-        let problem = Problem::new(ProblemKind::Invalid, "this is not a cursor of a search")
-            .at("/cursor")
-            .hint("send the `next` of the page before as it is, or no cursor for the first page");
-        SearchError::Problem(Box::new(problem))
-    })
 }

@@ -1,6 +1,8 @@
 //! The text of a query as tokens. Nothing here recurses, and the number of terms is bounded here.
 
-use super::ast::{Field, Matcher, Place, Term, ends_word};
+mod graph;
+
+use super::ast::{Field, GraphTerm, Matcher, Place, Term, ends_word};
 use super::refuse::{limit, syntax, unknown_field};
 use super::{Config, text};
 use crate::domain::{EntityType, Problem};
@@ -31,6 +33,8 @@ pub(super) enum TokenKind {
     All,
     /// A term
     Term(Term),
+    /// A set of the graph
+    Graph(GraphTerm),
 }
 
 /// Reads a whole query.
@@ -45,7 +49,7 @@ pub(super) fn lex(query: &str, config: &Config) -> Result<Vec<Token>, Box<Proble
     let mut tokens = Vec::new();
     let mut terms = 0;
     while let Some(token) = lexer.token()? {
-        if matches!(token.kind, TokenKind::Term(_)) {
+        if matches!(token.kind, TokenKind::Term(_) | TokenKind::Graph(_)) {
             terms += 1;
             if terms > config.query_terms_max {
                 return Err(limit("terms", config.query_terms_max, "search.query_terms_max"));
@@ -142,7 +146,12 @@ impl<'a> Lexer<'a> {
                 },
             };
         }
-        let field = match word.to_ascii_lowercase().as_str() {
+        let name = word.to_ascii_lowercase();
+        if let Some(set) = graph::Named::of(&name) {
+            self.take();
+            return self.graph(place, set);
+        }
+        let field = match name.as_str() {
             "name" => Field::Name,
             "description" => Field::Description,
             "id" => Field::Id,
@@ -318,13 +327,13 @@ impl<'a> Lexer<'a> {
         })
     }
 
-    /// Counts walks over the dictionary.
+    /// Counts walks, over the dictionary and over the graph.
     fn expand(&mut self, walks: usize) -> Result<(), Box<Problem>> {
         self.expansions += walks;
         let max = self.config.query_expansions_max;
         if self.expansions > max {
             return Err(limit(
-                "prefixes and fuzzy words",
+                "prefixes, fuzzy words and sets of the graph",
                 max,
                 "search.query_expansions_max",
             ));

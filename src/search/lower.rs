@@ -4,7 +4,7 @@
 //! the kind and the description: see the weights in `fields`. Terms that are matched as a whole, and
 //! walks over the dictionary, score the same for every document that they find.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use tantivy::query::{
@@ -14,8 +14,10 @@ use tantivy::query::{
 use tantivy::schema::{Field as IndexField, IndexRecordOption};
 use tantivy::{Searcher, Term as IndexTerm};
 
-use super::ast::{Field, Matcher, Query, Term};
+use super::ast::{Field, GraphSet, Matcher, Query, Term};
+use super::exclude::Excluded;
 use super::fields::{Fields, tag_term};
+use super::sets::Among;
 use super::text::{whole, words};
 use crate::domain::Id;
 
@@ -24,7 +26,7 @@ const EXACT_BOOST: f32 = 10.0;
 /// How many endings the last part of a prefix with punctuation inside may have.
 const PHRASE_EXPANSIONS_MAX: u32 = 200;
 /// Words shorter than this are not fuzzy where they are only a part of one.
-const FUZZY_CHARS_MIN: usize = 3;
+pub(super) const FUZZY_CHARS_MIN: usize = 3;
 
 /// A fuzzy word stands for at most so many words; if there are more, they all score the same.
 const NEAR_MAX: usize = 64;
@@ -41,8 +43,8 @@ pub(super) struct Plan {
 }
 
 /// Makes a plan.
-pub(super) fn plan(query: &Query, within: Option<&Id>, fields: &Fields, searcher: &Searcher) -> Plan {
-    let lower = Lower { fields, searcher };
+pub(super) fn plan(query: &Query, within: Option<&Id>, lower: &Lower<'_>) -> Plan {
+    let fields = lower.fields;
     let Some(environment) = within else {
         return Plan {
             query: lower.query(query, true),
@@ -63,9 +65,11 @@ pub(super) fn plan(query: &Query, within: Option<&Id>, fields: &Fields, searcher
 }
 
 /// Lowers a tree over these fields.
-struct Lower<'a> {
-    fields: &'a Fields,
-    searcher: &'a Searcher,
+pub(super) struct Lower<'a> {
+    pub(super) fields: &'a Fields,
+    pub(super) searcher: &'a Searcher,
+    /// What is in the sets of the graph.
+    pub(super) sets: BTreeMap<&'a GraphSet, Among>,
 }
 
 /// A union.
@@ -89,12 +93,54 @@ impl Lower<'_> {
         match query {
             Query::All => Box::new(AllQuery),
             Query::Term(term) => self.one(term, alone),
+            Query::Graph(term) => match self.sets.get(&term.set) {
+                Some(among) => Box::new(among.clone()),
+                None => Box::new(EmptyQuery),
+            },
             Query::Or(children) => any(children.iter().map(|child| self.query(child, alone)).collect()),
             Query::And(children) => self.and(children),
             Query::Not(inner) => Box::new(BooleanQuery::new(vec![
                 (Occur::Must, Box::new(AllQuery)),
-                (Occur::MustNot, self.query(inner, false)),
+                (Occur::MustNot, Excluded::around(self.query(inner, false))),
             ])),
+        }
+    }
+
+    /// The parts that a score is summed of, each with its name.
+    pub(super) fn parts(&self, query: &Query) -> Vec<(String, Found)> {
+        let mut parts = Vec::new();
+        self.parts_of(query, true, &mut parts);
+        parts
+    }
+
+    fn parts_of(&self, query: &Query, alone: bool, parts: &mut Vec<(String, Found)>) {
+        match query {
+            // What does not match a `NOT` scores one, where the `NOT` stands alone.
+            Query::All | Query::Graph(_) | Query::Not(_) => {
+                parts.push((query.to_string(), self.query(query, alone)));
+            }
+            Query::Term(term) => {
+                parts.push((term.to_string(), self.one(term, false)));
+                if alone && let Some(text) = exact_text(term) {
+                    parts.push((exact_name(text), self.exactly(text)));
+                }
+            }
+            Query::Or(children) => {
+                for child in children {
+                    self.parts_of(child, alone, parts);
+                }
+            }
+            Query::And(children) => {
+                let texts: Vec<&str> = children.iter().filter_map(text_of).collect();
+                let alone = texts.len() < 2;
+                for child in children.iter().filter(|child| !matches!(child, Query::Not(_))) {
+                    self.parts_of(child, alone, parts);
+                }
+                if !alone {
+                    let text = texts.join(" ");
+                    parts.push((exact_name(&text), self.exactly(&text)));
+                }
+            }
         }
     }
 
@@ -105,7 +151,7 @@ impl Lower<'_> {
         let mut clauses = Vec::with_capacity(children.len() + 2);
         for child in children {
             clauses.push(match child {
-                Query::Not(inner) => (Occur::MustNot, self.query(inner, false)),
+                Query::Not(inner) => (Occur::MustNot, Excluded::around(self.query(inner, false))),
                 other => (Occur::Must, self.query(other, alone)),
             });
         }
@@ -307,6 +353,22 @@ impl Lower<'_> {
             other => vec![(self.field_of_words(other), 1.0)],
         }
     }
+}
+
+/// The text of a term that may be an exact id or name.
+const fn exact_text(term: &Term) -> Option<&String> {
+    match (&term.field, &term.matcher) {
+        (
+            Field::Any | Field::Id | Field::Name,
+            Matcher::Word(text) | Matcher::Phrase(text) | Matcher::Fuzzy { text, distance: 0 },
+        ) => Some(text),
+        _ => None,
+    }
+}
+
+/// What the part of a score is called that an exact id or name gives.
+fn exact_name(text: &str) -> String {
+    format!("the whole id or name is {text}")
 }
 
 /// The text of a term that is looked for among names and ids.

@@ -1,7 +1,8 @@
 //! The `search` room: the text index: schema, apply, query language, and the position that it has reached.
 //!
 //! ```text
-//! text ─ lex ─ parse ─ Query ─ lower ─ collect ─ Found
+//! text ─ lex ─ parse ─ Query ─ lower ─ collect ─ Found ─ complete
+//!                        └─ graph terms ─ (the caller) ─ Sets ─┘
 //! document ─ fields ─ Writer ─ commit ─ snapshot
 //! ```
 //!
@@ -10,10 +11,17 @@
 //! opened instead of being mended.
 
 mod ast;
+mod budget;
 mod collect;
 mod directory;
+mod exclude;
+mod explain;
+mod facets;
 mod fault;
 mod fields;
+mod find;
+mod fragment;
+mod highlight;
 mod index;
 mod lex;
 mod lower;
@@ -21,17 +29,23 @@ mod parse;
 mod rebuild;
 mod refuse;
 mod segments;
+mod sets;
 mod text;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use ast::{Field, Matcher, Place, Query, Term};
+pub use ast::{Field, GraphSet, GraphTerm, Matcher, Place, Query, Term};
+pub use budget::Budget;
 pub use fault::{Fault, RebuildFault, SearchError};
-pub use index::{Found, Index};
+pub use find::{Ask, Found};
+pub use highlight::complete;
+pub use index::Index;
 pub use parse::parse;
 pub use rebuild::rebuild;
+pub use refuse::unknown_resource;
+pub use sets::Sets;
 pub use writer::Writer;
 
 /// Settings of this room.
@@ -46,8 +60,13 @@ pub struct Config {
     pub query_depth_max: usize,
     /// How many terms a query may have.
     pub query_terms_max: usize,
-    /// How many prefixes and fuzzy words a query may have: each walks the dictionary of the index.
+    /// How many prefixes, fuzzy words and sets of the graph a query may have: each walks the dictionary of the index, or
+    /// the graph.
     pub query_expansions_max: usize,
+    /// How long a search may take, in milliseconds. One that would take longer answers with what it has found so far.
+    pub search_ms_max: u64,
+    /// How many documents a search may look at, and how many nodes of the graph it may reach.
+    pub search_visits_max: u64,
 }
 
 impl Default for Config {
@@ -58,6 +77,8 @@ impl Default for Config {
             query_depth_max: 32,
             query_terms_max: 200,
             query_expansions_max: 16,
+            search_ms_max: 1_000,
+            search_visits_max: 2_000_000,
         }
     }
 }

@@ -5,6 +5,8 @@
 //! and   = unary { [ "AND" ] unary }
 //! unary = ( "NOT" | "-" ) unary | "(" or ")" | term
 //! term  = [ field ":" ] ( word | "quoted text" | prefix* | fuzzy~1 | * )
+//!       | ( "dependents-of:" | "dependencies-of:" ) id [ "~" depth ] | "impact-of:" id
+//!       | "has:" ( "dangling" | "cycle" | "external" )
 //! ```
 //!
 //! Words next to each other must all match, as in every search box of a code host or an issue tracker: adding
@@ -89,7 +91,11 @@ impl Parser {
                     self.tokens.next();
                     self.expect_operand("AND", place)?;
                 }
-                TokenKind::Open | TokenKind::Not | TokenKind::All | TokenKind::Term(_) => {}
+                TokenKind::Open
+                | TokenKind::Not
+                | TokenKind::All
+                | TokenKind::Term(_)
+                | TokenKind::Graph(_) => {}
             }
             children.push(self.unary()?);
         }
@@ -108,6 +114,7 @@ impl Parser {
         };
         match token.kind {
             TokenKind::Term(term) => Ok(Query::Term(term)),
+            TokenKind::Graph(term) => Ok(Query::Graph(term)),
             TokenKind::All => Ok(Query::All),
             TokenKind::Not => {
                 self.expect_operand("NOT", token.place)?;

@@ -1,10 +1,11 @@
 //! How a query is refused: a problem with the position, what to do, and an example that works.
 
 use super::Config;
-use crate::domain::{Problem, ProblemKind};
+use super::ast::GraphTerm;
+use crate::domain::{Id, Problem, ProblemKind};
 
 /// The fields that a term may name.
-pub(super) const FIELDS: [&str; 8] = [
+pub(super) const FIELDS: [&str; 12] = [
     "name",
     "description",
     "id",
@@ -13,10 +14,14 @@ pub(super) const FIELDS: [&str; 8] = [
     "tag",
     "tag.KEY",
     "environment",
+    "dependents-of",
+    "dependencies-of",
+    "impact-of",
+    "has",
 ];
 
 /// Fields of the contract that only later versions answer.
-const LATER: [&str; 5] = ["status", "has", "dependents-of", "dependencies-of", "impact-of"];
+const LATER: [&str; 1] = ["status"];
 
 /// A query that cannot be read, and where, in characters from zero.
 pub(super) fn syntax(place: usize, detail: impl Into<String>, hint: &str, example: &str) -> Box<Problem> {
@@ -80,4 +85,14 @@ fn closest(name: &str) -> Option<&'static str> {
         .filter(|(distance, field)| *distance <= 2.min(field.len() / 2))
         .min()
         .map(|(_, field)| field)
+}
+
+/// A walk over the graph that starts at an id that nobody knows.
+pub fn unknown_resource(term: &GraphTerm, id: &Id) -> Box<Problem> {
+    let detail = format!("no resource has the id {id}, and none depends on it");
+    let problem = Problem::new(ProblemKind::NotFound, detail)
+        .at("/args/query")
+        .hint(format!("look for it with the query `id:{id}`"))
+        .fact("position", u64::try_from(term.place.0).unwrap_or(u64::MAX));
+    Box::new(problem)
 }

@@ -3,7 +3,7 @@
 //! A segment never changes, so what was read of it once stays right for as long as it lives, through any number
 //! of commits. The order costs four bytes for each document, and makes a tie between scores a comparison of two
 //! numbers. What hits show (key, kind and name) is read when a document is first a hit, and costs some 150
-//! bytes from then on.
+//! bytes from then on. The ids as text are read when a set of ids is first asked for, and cost some 30 bytes each.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,8 @@ use tantivy::schema::document::{DeserializeError, DocumentDeserialize, DocumentD
 use tantivy::{DocAddress, DocId, Searcher, SegmentReader};
 
 use super::fault::Fault;
-use super::fields::{Fields, KEY, read_key};
+use super::fields::{Fields, KEY, RESOURCE_KEYS, read_key};
+use super::sets::hash;
 use crate::domain::EntityKey;
 
 /// What is kept of the segments of one state.
@@ -29,6 +30,29 @@ pub(super) struct Segment {
     /// For each document, the place of its key among the sorted keys.
     ordinals: Box<[u32]>,
     cards: Box<[OnceLock<Box<Card>>]>,
+    names: OnceLock<Names>,
+}
+
+/// The ids of the resources of a segment.
+pub(super) struct Names {
+    /// All of them, one after the other in the order of the keys.
+    text: Box<[u8]>,
+    /// For each key, where its id ends and the hash of it; a key of another type has no text.
+    each: Box<[(u32, u64)]>,
+}
+
+impl Names {
+    /// The hash and the id of the resource whose key has this place among the sorted keys.
+    pub(super) fn resource(&self, ordinal: u32) -> Option<(u64, &[u8])> {
+        let number = place(ordinal);
+        let (end, hash) = *self.each.get(number)?;
+        let start = match number.checked_sub(1) {
+            Some(before) => self.each.get(before)?.0,
+            None => 0,
+        };
+        let id = self.text.get(place(start)..place(end))?;
+        (!id.is_empty()).then_some((hash, id))
+    }
 }
 
 /// What a hit shows.
@@ -56,8 +80,33 @@ impl Segment {
             id: reader.segment_id(),
             ordinals: (0..reader.max_doc()).map(ordinal).collect::<Result<_, _>>()?,
             cards: (0..reader.max_doc()).map(|_| OnceLock::new()).collect(),
+            names: OnceLock::new(),
             keys,
         })
+    }
+
+    /// The ids of its resources, read at the first call.
+    pub(super) fn names(&self) -> Result<&Names, Fault> {
+        if let Some(names) = self.names.get() {
+            return Ok(names);
+        }
+        let failed = |error: std::io::Error| Fault::of("read its keys")(error.into());
+        let (mut text, mut each) = (Vec::new(), Vec::new());
+        let mut keys = self.keys.dictionary().stream().map_err(failed)?;
+        while keys.advance() {
+            let id = keys
+                .key()
+                .strip_prefix(RESOURCE_KEYS.as_bytes())
+                .unwrap_or_default();
+            text.extend_from_slice(id);
+            let end = u32::try_from(text.len()).map_err(|_| Fault::unusable("a segment is too large"))?;
+            each.push((end, std::str::from_utf8(id).map_or(0, hash)));
+        }
+        let names = Names {
+            text: text.into(),
+            each: each.into(),
+        };
+        Ok(self.names.get_or_init(|| names))
     }
 
     /// The place of a document's key among the sorted keys.

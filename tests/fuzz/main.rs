@@ -19,6 +19,7 @@ mod chance;
 mod judge;
 mod mutate;
 mod node;
+mod queries;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

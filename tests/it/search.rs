@@ -165,3 +165,75 @@ async fn a_search_sees_a_change_right_after_its_reply() {
         .await;
     assert_eq!(client.find("environment:lab-8", &reply).await, [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_and_the_graph_answer_together() {
+    let broker = TestBroker::get();
+    let server = TestServer::start(&broker).await;
+    let client = server.client().await;
+    let resource = |id: &str, kind: &str, owner: &str, needs: &[&str]| {
+        let needs: Vec<Value> = needs.iter().map(|id| json!({ "resource": id })).collect();
+        let args = json!({"id": id, "kind": kind, "description": "part of the payments platform",
+            "tags": {"owner": owner}, "dependencies": needs});
+        json!({"type": "resource.put", "args": args})
+    };
+    let commands = json!([
+        resource("db-1", "postgres", "data", &[]),
+        resource("api-1", "service", "shop", &["db-1"]),
+        resource("web-1", "service", "shop", &["api-1", "cdn-9"]),
+        resource("loop-a", "service", "roads", &["loop-b"]),
+        resource("loop-b", "service", "roads", &["loop-a"]),
+    ]);
+    let reply = client.applied("batch", json!({ "commands": commands })).await;
+    for (query, expected) in [
+        ("dependents-of:db-1", vec!["api-1", "web-1"]),
+        ("dependents-of:db-1~1", vec!["api-1"]),
+        ("kind:service dependents-of:db-1 -has:dangling", vec!["api-1"]),
+        ("dependencies-of:web-1", vec!["api-1", "db-1"]),
+        ("dependents-of:cdn-9", vec!["web-1"]),
+        ("has:cycle OR has:dangling", vec!["loop-a", "loop-b", "web-1"]),
+        ("platform -dependents-of:db-1 -has:cycle", vec!["db-1"]),
+        ("has:external", vec![]),
+    ] {
+        let mut found = client.find(query, &reply).await;
+        found.sort();
+        assert_eq!(found, expected, "{query}");
+    }
+    // The answer to a question right after a change knows it, in the index and in the graph.
+    for n in 0..20 {
+        let id = format!("extra-{n}");
+        let args = json!({"id": id, "kind": "job", "dependencies": [{"resource": "db-1"}]});
+        let reply = client.applied("resource.put", args).await;
+        let found = client.find("kind:job dependents-of:db-1", &reply).await;
+        assert_eq!(found.len(), n + 1);
+    }
+    let body = json!({"args": {"query": "payments kind:service", "facets": ["kind", "tag:owner"], "explain": true},
+        "limit": 1, "at_least": at(&reply)});
+    let answer = client.question("search", body).await;
+    assert_eq!(answer["understood"], "payments AND kind:service");
+    assert_eq!(
+        answer["facets"][0]["values"],
+        json!([{"value": "service", "count": 4}])
+    );
+    assert_eq!(
+        answer["facets"][1]["values"][0],
+        json!({"value": "roads", "count": 2})
+    );
+    let hit = &answer["items"][0];
+    let highlight = hit["highlights"].as_array().unwrap().last().unwrap();
+    assert_eq!(highlight["field"], "description");
+    assert_eq!(highlight["ranges"], json!([[12, 20]]));
+    assert_eq!(hit["explanation"][0]["fields"], json!(["description"]), "{hit}");
+
+    let problem = client
+        .no_answer(
+            "search",
+            json!({"args": {"query": "kind:vm dependents-of:nobody"}}),
+        )
+        .await;
+    assert_eq!(problem["type"], "urn:domesday:problem:not-found");
+    assert_eq!(problem["position"], 8);
+    let body = json!({"args": {"query": "x", "facets": ["kind", "nmae"]}});
+    let problem = client.no_answer("search", body).await;
+    assert_eq!(problem["pointer"], "/args/facets/1");
+}

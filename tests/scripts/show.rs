@@ -145,7 +145,7 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
     } = answer;
     let mut lines = vec![format!("{total} as of {}", position(*as_of))];
     match findings {
-        Findings::Hits(hits) => lines.extend(hits.iter().map(|hit| format!("  {}", hit.key))),
+        Findings::Hits(hits) => lines.extend(hits.items.iter().map(|hit| format!("  {}", hit.key))),
         Findings::Subgraph(graph) => {
             lines.extend(
                 graph

@@ -6,6 +6,7 @@
 mod adjacency;
 mod cycles;
 mod impact;
+mod members;
 mod order;
 mod paths;
 mod reach;

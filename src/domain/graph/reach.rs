@@ -8,8 +8,8 @@ use crate::domain::id::Id;
 use crate::domain::question::{Direction, Edge, Natures, Node, Subgraph};
 
 /// The nodes that a walk reached, nearest first, and where each level of distance begins.
-struct Levels {
-    nodes: Vec<u32>,
+pub(super) struct Levels {
+    pub(super) nodes: Vec<u32>,
     starts: Vec<usize>,
 }
 
@@ -32,7 +32,13 @@ impl Graph {
     }
 
     /// A breadth-first walk. Written by hand: petgraph's has no levels and no depth.
-    fn levels(&self, start: u32, direction: Direction, depth: Option<u32>, natures: Natures) -> Levels {
+    pub(super) fn levels(
+        &self,
+        start: u32,
+        direction: Direction,
+        depth: Option<u32>,
+        natures: Natures,
+    ) -> Levels {
         let mut seen = FixedBitSet::with_capacity(self.slots.len());
         seen.insert(start as usize);
         let mut levels = Levels {

@@ -14,8 +14,8 @@ use tokio::runtime::Runtime;
 use super::{Config, Engine, FailAt, Setup, Stopped, start};
 use crate::domain::tests::tight_rules;
 use crate::domain::{
-    Command, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Question, Receipt, Resource, Step, Tags,
-    Timestamp,
+    Command, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Question, Receipt, Resource, Search,
+    Step, Tags, Timestamp,
 };
 use crate::{search, store};
 
@@ -101,17 +101,17 @@ impl Running {
             .block_on(async { tokio::time::timeout(PATIENCE, reached).await.map(drop) });
         reached.unwrap();
         let inquiry = Inquiry {
-            question: Question::Search {
+            question: Question::Search(Search {
                 query: query.to_owned(),
-                within: None,
-            },
+                ..Search::default()
+            }),
             at_least: None,
             limit: 1_000,
             cursor: None,
             deadline: None,
         };
         match reads.answer(&inquiry).unwrap().unwrap().findings {
-            Findings::Hits(hits) => hits,
+            Findings::Hits(hits) => hits.items,
             other => panic!("{other:?}"),
         }
     }

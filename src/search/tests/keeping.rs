@@ -175,8 +175,8 @@ fn what_is_unusable_can_be_rebuilt() {
     let meta = path.join("meta.json");
     let text = fs::read_to_string(&meta).unwrap();
     for changed in [
-        text.replace("format=1 ", "format=2 "),
-        text.replace("format=1 ", ""),
+        text.replace("format=2 ", "format=1 "),
+        text.replace("format=2 ", ""),
         text.replace("\"words\"", "\"text\""),
         "{}".to_owned(),
     ] {

@@ -3,13 +3,14 @@
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof, proptest};
 
 use crate::domain::ProblemKind;
-use crate::search::{Config, Field, Matcher, Place, Query, Term, parse};
+use crate::search::{Config, Field, GraphSet, GraphTerm, Matcher, Place, Query, Term, parse};
 
 /// The tree of a query, every operator in parentheses.
 fn tree(query: &Query) -> String {
     let all = |children: &[Query]| children.iter().map(tree).collect::<Vec<_>>().join(" ");
     match query {
         Query::All => "all".to_owned(),
+        Query::Graph(term) => format!("{{{}}}", term.set),
         Query::Term(term) => {
             let Term { field, matcher, .. } = term;
             let field = match field {
@@ -76,6 +77,13 @@ fn a_query_is_read_as_a_tree() {
         ("aws_instance.web-0", "aws_instance.web-0"),
         ("Größe", "Größe"),
         ("web(db)", "(and web db)"),
+        ("dependents-of:db-1", "{dependents-of:db-1}"),
+        ("Dependents-Of:a:b/c@d+e", "{dependents-of:a:b/c@d+e}"),
+        ("dependencies-of:web~2", "{dependencies-of:web~2}"),
+        ("dependencies-of:\"web\"~2 x1", "(and {dependencies-of:web~2} x1)"),
+        ("-impact-of:\"db-1\"", "(not {impact-of:db-1})"),
+        ("has:Cycle OR has:dangling", "(or {has:cycle} {has:dangling})"),
+        ("(has:external)", "{has:external}"),
     ];
     for (text, expected) in table {
         let query = super::query(text);
@@ -113,11 +121,44 @@ fn a_query_that_cannot_be_read_says_where_and_how() {
         ("web nmae:x", 4, "there is no field `nmae`"),
         ("http://host", 0, "there is no field `http`"),
         ("status:down", 0, "this version does not know `status:` yet"),
+        ("web dependents-of:", 18, "nothing follows `dependents-of:`"),
         (
-            "dependents-of:db-1",
-            0,
-            "this version does not know `dependents-of:` yet",
+            "dependents-of:*",
+            14,
+            "`*` is not an id: character '*' at position 0 is not allowed in an id",
         ),
+        (
+            "dependencies-of:\"a b\"",
+            16,
+            "`a b` is not an id: character ' ' at position 1 is not allowed in an id",
+        ),
+        (
+            "dependencies-of:\"\"",
+            16,
+            "`` is not an id: an id has at least one character",
+        ),
+        (
+            "dependencies-of:web~0",
+            19,
+            "after an id comes a tilde and how many steps to go, from 1 to 4294967295",
+        ),
+        (
+            "dependencies-of:web~",
+            19,
+            "after an id comes a tilde and how many steps to go, from 1 to 4294967295",
+        ),
+        (
+            "dependents-of:web~99999999999",
+            17,
+            "after an id comes a tilde and how many steps to go, from 1 to 4294967295",
+        ),
+        (
+            "impact-of:web~2",
+            13,
+            "`impact-of:` goes as far as failures go, and takes no depth",
+        ),
+        ("has:status", 4, "`has:` does not know `status`"),
+        ("has: x", 4, "nothing follows `has:`"),
         ("type:server", 5, "there is no type `server`"),
         ("a b*", 2, "a prefix needs at least two letters or digits"),
         ("po*st", 0, "the asterisk stands inside `po*st`"),
@@ -162,7 +203,8 @@ fn an_unknown_field_gets_a_suggestion() {
     assert!(hint("desc:x").starts_with("did you mean `description:`?"));
     assert!(hint("tags:x").starts_with("did you mean `tag:`?"));
     assert!(hint("http://h x").ends_with("write \"http://h\""));
-    assert!(hint("has:dangling").starts_with("the fields are name, "));
+    assert!(hint("dependent-of:x").starts_with("did you mean `dependents-of:`?"));
+    assert!(hint("status:down").starts_with("the fields are name, "));
 }
 
 #[test]
@@ -177,6 +219,7 @@ fn a_query_is_bounded_before_it_is_read() {
     assert_eq!(refused(&"(".repeat(1_000)), (limit, 32));
     assert_eq!(refused(&format!("{}x", "-".repeat(1_000))), (limit, 32));
     assert_eq!(refused(&"ab* ".repeat(17)), (limit, 16));
+    assert_eq!(refused(&"has:cycle ".repeat(17)), (limit, 16));
     assert_eq!(refused(&format!("{}~1", "abc.".repeat(17))), (limit, 16));
     let deep = Config {
         query_depth_max: usize::MAX,
@@ -203,20 +246,36 @@ fn term() -> impl Strategy<Value = Query> {
         Just(Field::Environment),
         "[ -~]{1,8}".prop_map(Field::TagKey),
     ];
+    let id = "[a-zA-Z0-9][a-zA-Z0-9._:/@+-]{0,9}".prop_map(|text| super::id(&text));
+    let set = (0..6, id, proptest::option::of(1_u32..)).prop_map(|(which, id, depth)| match which {
+        0 => GraphSet::Dependents { id, depth },
+        1 => GraphSet::Dependencies { id, depth },
+        2 => GraphSet::Impact { id },
+        3 => GraphSet::Dangling,
+        4 => GraphSet::Cycle,
+        _ => GraphSet::External,
+    });
+    let graph = set.prop_map(|set| {
+        Query::Graph(GraphTerm {
+            place: Place::default(),
+            set,
+        })
+    });
     let matcher = prop_oneof![
         word().prop_map(Matcher::Word),
         "[ -~]{0,8}x".prop_map(Matcher::Phrase),
         word().prop_map(|text| Matcher::Prefix(format!("ab{text}"))),
         Just(Matcher::Present),
     ];
-    (field, matcher).prop_map(|(field, matcher)| match (&field, &matcher) {
+    let words = (field, matcher).prop_map(|(field, matcher)| match (&field, &matcher) {
         (Field::Any, Matcher::Present) => Query::All,
         _ => Query::Term(Term {
             place: Place::default(),
             field,
             matcher,
         }),
-    })
+    });
+    prop_oneof![4 => words, 1 => graph]
 }
 
 /// A tree.
@@ -238,7 +297,7 @@ proptest! {
 
     #[test]
     fn text_of_the_language_is_read_or_refused_and_printed(
-        text in r#"([a-z]{1,3}|name:|tag\.|type:|[()"\\*~:-]|~[0-3]| |AND |OR |NOT |é){0,12}"#,
+        text in r#"([a-z]{1,3}|name:|tag\.|type:|dependents-of:|impact-of:|has:(cycle)?|[()"\\*~:-]|~[0-3]| |AND |OR |NOT |é){0,12}"#,
     ) {
         if let Ok(query) = parse(&text, &Config::default()) {
             let printed = query.to_string();

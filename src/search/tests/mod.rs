@@ -7,9 +7,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bounds;
 mod finding;
+mod graph;
 mod keeping;
 mod language;
+mod showing;
+mod typing;
 
 use std::path::Path;
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::domain::{
-    Cursor, Direction, EntityType, Filter, Id, Inquiry, Nature, Natures, Position, Problem, ProblemKind,
-    Question, SyncRequest, Tags,
+    Cursor, Direction, EntityType, Facet, Filter, Id, Inquiry, Nature, Natures, Position, Problem,
+    ProblemKind, Question, Search, SyncRequest, Tags,
 };
 
 use super::command::{COMMAND_TYPES, untyped};
@@ -42,8 +42,11 @@ pub const LIMIT_PATHS: usize = 10;
 /// Changes in the answer about a history to a question that does not say how many.
 const LIMIT_HISTORY: usize = 50;
 
+/// Facets that one search may ask for.
+const FACETS_MAX: usize = 10;
+
 pub(super) const QUESTION_FIELDS: [&str; 5] = ["args", "at_least", "limit", "cursor", "as_of"];
-pub(super) const SEARCH_FIELDS: [&str; 2] = ["query", "within"];
+pub(super) const SEARCH_FIELDS: [&str; 5] = ["query", "within", "facets", "explain", "highlights"];
 pub(super) const REACH_FIELDS: [&str; 3] = ["id", "depth", "natures"];
 pub(super) const PATH_FIELDS: [&str; 4] = ["from", "to", "all", "natures"];
 pub(super) const CYCLES_FIELDS: [&str; 2] = ["environment", "natures"];
@@ -211,16 +214,7 @@ fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> 
 
 fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
     match topic {
-        Topic::Search => {
-            let fields = args.fields(&SEARCH_FIELDS)?;
-            let hint = "write what to look for, such as \"kind:postgres payments\"";
-            let query = fields.required("query", hint).and_then(|field| field.text());
-            let within = optional_id(&fields, "within");
-            Some(Question::Search {
-                query: query?.to_owned(),
-                within,
-            })
-        }
+        Topic::Search => search(args).map(Question::Search),
         Topic::Reach(direction) => {
             let fields = args.fields(&REACH_FIELDS)?;
             let id = required_id(&fields, "id");
@@ -278,6 +272,52 @@ fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
         Topic::SnapshotChunk => snapshot_chunk(args),
         Topic::Ping => args.fields(&[]).map(|_| Question::Ping),
     }
+}
+
+fn search(args: &Spot<'_>) -> Option<Search> {
+    let fields = args.fields(&SEARCH_FIELDS)?;
+    let hint = "write what to look for, such as \"kind:postgres payments\"";
+    let query = fields.required("query", hint).and_then(|field| field.text());
+    let within = optional_id(&fields, "within");
+    let facets = match fields.optional("facets") {
+        Some(field) => facets(&field)?,
+        None => Vec::new(),
+    };
+    let flag = |key| fields.optional(key).and_then(|field| field.flag());
+    Some(Search {
+        within,
+        facets,
+        explain: flag("explain").unwrap_or_default(),
+        highlights: flag("highlights").unwrap_or(true),
+        query: query?.to_owned(),
+    })
+}
+
+fn facets(spot: &Spot<'_>) -> Option<Vec<Facet>> {
+    let facets = spot.list(facet)?;
+    if spot
+        .value
+        .as_array()
+        .is_some_and(|listed| listed.len() > FACETS_MAX)
+    {
+        spot.note(
+            format!("`facets` has more than {FACETS_MAX} items"),
+            "ask for the others in another question",
+        );
+    }
+    Some(facets)
+}
+
+fn facet(spot: &Spot<'_>) -> Option<Facet> {
+    let text = spot.text()?;
+    let facet = Facet::parse(text);
+    if facet.is_none() {
+        spot.note(
+            format!("{} cannot be counted by", quote(text)),
+            "write kind, type, environment, or tag:KEY with the key of a tag",
+        );
+    }
+    facet
 }
 
 fn snapshot_chunk(args: &Spot<'_>) -> Option<Question> {

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use crate::domain::{
-    Answer, Canary, Dangling, Edge, Findings, Hit, Id, Node, Offer, Piece, Pong, Position, Problem, Subgraph,
+    Answer, Canary, Dangling, Edge, Findings, Id, Node, Offer, Piece, Pong, Position, Problem, Subgraph,
     Target,
 };
 use crate::wire::shape::{
     AnswerBody, AsOf, Base64Bytes, CanaryBody, ComparisonBody, CyclesBody, DanglingBody, DanglingItem,
-    EdgeBody, HistoryBody, HitBody, HitsBody, ImpactBody, NatureWord, NodeBody, OfferBody, OrderBody,
-    PastBody, PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody,
+    EdgeBody, HistoryBody, HitsBody, ImpactBody, NatureWord, NodeBody, OfferBody, OrderBody, PastBody,
+    PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody,
 };
 use crate::wire::to_bytes;
 
@@ -18,10 +18,7 @@ use super::text::format_time;
 /// The answer to a question.
 pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
     match &answer.findings {
-        Findings::Hits(hits) => {
-            let items = hits.iter().map(HitBody::from).collect();
-            with_findings(answer, cluster, took_us, HitsBody { items })
-        }
+        Findings::Hits(hits) => with_findings(answer, cluster, took_us, HitsBody::from(hits)),
         Findings::Subgraph(subgraph) => with_findings(answer, cluster, took_us, SubgraphBody::from(subgraph)),
         Findings::Paths { paths } => {
             let paths = paths.iter().map(|path| nodes(path)).collect();
@@ -92,25 +89,6 @@ pub(super) fn count(items: usize) -> u64 {
 
 pub(super) fn nodes(nodes: &[Node]) -> Vec<NodeBody> {
     nodes.iter().map(NodeBody::from).collect()
-}
-
-impl From<&Hit> for HitBody {
-    fn from(hit: &Hit) -> Self {
-        let Hit {
-            key,
-            kind,
-            name,
-            score,
-        } = hit;
-        Self {
-            entity: key.entity.to_string(),
-            id: key.id.to_string(),
-            kind: kind.clone(),
-            name: name.clone(),
-            // JSON has no word for what is not a number.
-            score: if score.is_finite() { *score } else { 0.0 },
-        }
-    }
 }
 
 impl From<&Node> for NodeBody {

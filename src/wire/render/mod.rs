@@ -3,6 +3,7 @@
 mod answer;
 mod document;
 mod event;
+mod found;
 mod graph;
 mod history;
 mod reply;

@@ -10,9 +10,10 @@ use super::{
     render_question_problem, render_reply, render_transaction,
 };
 use crate::domain::{
-    Answer, Change, Dangling, Document, DocumentPatch, Edge, EntityKey, EntityType, Event, Fact, Findings,
-    Hit, Id, Mistake, Nature, Node, Offer, Outcome, Piece, Pong, Position, Problem, ProblemKind, Receipt,
-    Subgraph, Target, Timestamp, Trace, Transaction, strategies,
+    Answer, Change, Dangling, Document, DocumentPatch, Edge, EntityKey, EntityType, Event, Explained, Facet,
+    FacetCounts, Fact, Findings, Highlight, Hit, Hits, Id, Mistake, Nature, Node, Offer, Outcome, Piece,
+    Pong, Position, Problem, ProblemKind, Receipt, Subgraph, Target, Timestamp, Trace, Transaction,
+    strategies,
 };
 use crate::wire::shape::{
     AnswerBody, EnvironmentDocument, EventBody, HitsBody, LinksBody, OutcomeWord, PieceBody, PongBody,
@@ -487,12 +488,33 @@ fn every_answer_is_in_its_schema() {
         kind: String::new(),
         name: "n".to_owned(),
         score: if text == "a" { 1.5 } else { f32::NAN },
+        highlights: vec![Highlight {
+            field: "name",
+            text: "n".to_owned(),
+            ranges: vec![(0, 1)],
+        }],
+        explanation: vec![Explained {
+            term: "n".to_owned(),
+            fields: vec!["name"],
+            weight: 1.5,
+        }],
     });
-    let body = render_answer(&answer(Findings::Hits(hits.into())), "c", 0);
+    let found = Hits {
+        items: hits.into(),
+        facets: vec![FacetCounts {
+            facet: Facet::Tag("owner".to_owned()),
+            values: vec![("shop".to_owned(), 2)],
+            others: 1,
+        }],
+        understood: Some("n".to_owned()),
+    };
+    let body = render_answer(&answer(Findings::Hits(found)), "c", 0);
     assert_eq!(
         checked("search.answer", &body)["items"][0],
         json!({
-            "entity": "environment", "id": "a", "name": "n", "score": 1.5
+            "entity": "environment", "id": "a", "name": "n", "score": 1.5,
+            "highlights": [{"field": "name", "text": "n", "ranges": [[0, 1]]}],
+            "explanation": [{"term": "n", "fields": ["name"], "weight": 1.5}]
         })
     );
     let read: AnswerBody<HitsBody> = from_bytes(&body).unwrap();

@@ -57,6 +57,33 @@ pub struct AsOf {
 pub struct HitsBody {
     /// The entities.
     pub items: Vec<HitBody>,
+    /// One for each facet that was asked for, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facets: Vec<FacetBody>,
+    /// The query as it was understood, where an explanation was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub understood: Option<String>,
+}
+
+/// How often each value is there, over all that matches and not only over the items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FacetBody {
+    /// What was counted, as it was asked for.
+    pub facet: String,
+    /// The 20 most frequent values, most first; as often, in the order of the values.
+    pub values: Vec<FacetValue>,
+    /// How many other values there are.
+    pub others: u64,
+}
+
+/// A value of a facet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FacetValue {
+    /// The value; empty for a tag without one.
+    pub value: String,
+    /// How many entities have it.
+    pub count: u64,
 }
 
 /// One entity that a search found.
@@ -76,6 +103,36 @@ pub struct HitBody {
     /// How well it matches; only comparable within one answer.
     #[serde(deserialize_with = "finite")]
     pub score: f32,
+    /// Where it matches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub highlights: Vec<HighlightBody>,
+    /// What its score is made of, most first, where an explanation was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanation: Vec<ExplainedBody>,
+}
+
+/// A field of a hit that matches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HighlightBody {
+    /// `id`, `name`, `kind`, `tags` or `description`.
+    pub field: String,
+    /// Its text, or the part of it around what matches, at most 160 characters; a tag is `key=value`.
+    pub text: String,
+    /// What matches in that: from one character to before another, counted from zero.
+    pub ranges: Vec<[u64; 2]>,
+}
+
+/// A part of a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExplainedBody {
+    /// A term of the query, or what else counts.
+    pub term: String,
+    /// The fields that match it, where that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// What it adds to the score.
+    #[serde(deserialize_with = "finite")]
+    pub weight: f32,
 }
 
 /// A number that is one: what `f32` cannot hold would be read as infinite, which JSON cannot write.

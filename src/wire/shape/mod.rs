@@ -17,8 +17,8 @@ mod sync;
 mod text;
 
 pub use answer::{
-    AnswerBody, AsOf, CyclesBody, DanglingBody, DanglingItem, EdgeBody, HitBody, HitsBody, NodeBody,
-    PathsBody, PongBody, QuestionProblemBody, SubgraphBody,
+    AnswerBody, AsOf, CyclesBody, DanglingBody, DanglingItem, EdgeBody, ExplainedBody, FacetBody, FacetValue,
+    HighlightBody, HitBody, HitsBody, NodeBody, PathsBody, PongBody, QuestionProblemBody, SubgraphBody,
 };
 pub use command::{
     BatchArgs, CommandBody, ExpectBody, ExpectWord, LinkArgs, PatchArgs, RemoveArgs, RemoveModeWord,
@@ -52,4 +52,4 @@ pub use snapshot::{Base64Bytes, OfferBody, PieceBody, SnapshotBeginArgs, Snapsho
 pub use sync::{
     CursorBody, EntityWord, FilterBody, StateBody, SyncArgs, SyncBeginBody, SyncEndBody, VerdictWord,
 };
-pub use text::{DurationText, IdText, TimeText};
+pub use text::{DurationText, FacetText, IdText, TimeText};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::NatureWord;
 use super::history::MomentBody;
-use super::text::IdText;
+use super::text::{FacetText, IdText};
 
 /// The body of a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -58,12 +58,24 @@ pub struct PositionBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct SearchArgs {
-    /// In the query language: words, "phrases", `kind:postgres`, `tag.owner:payments`, `AND OR NOT ( )`, …
+    /// In the query language: words, "phrases", `kind:postgres`, `tag.owner:payments`, `dependents-of:db-1`,
+    /// `AND OR NOT ( )`, …
     pub query: String,
     /// Only resources of this environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "IdText")]
     pub within: Option<String>,
+    /// What to count over all that matches: `kind`, `type`, `environment` or `tag:KEY`; at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<FacetText>", length(max = 10))]
+    pub facets: Vec<String>,
+    /// Say how the query was understood, and what the score of each hit is made of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
+    /// Say where each hit matches; so it is where this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub highlights: Option<bool>,
 }
 
 /// What a resource needs, or what needs it, directly and indirectly.

@@ -18,6 +18,25 @@ pub struct DurationText;
 #[derive(Debug, Clone, Copy)]
 pub struct TimeText;
 
+/// The schema of what a search counts by.
+#[derive(Debug, Clone, Copy)]
+pub struct FacetText;
+
+impl JsonSchema for FacetText {
+    fn schema_name() -> Cow<'static, str> {
+        "Facet".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What to count by: kinds, types, environments, or the values of a tag.",
+            "type": "string",
+            "pattern": "^(kind|type|environment|tag:[\\s\\S]+)$",
+            "examples": ["kind", "tag:owner"]
+        })
+    }
+}
+
 impl JsonSchema for IdText {
     fn schema_name() -> Cow<'static, str> {
         "Id".into()

@@ -1,0 +1,140 @@
+//! Searches: words from the index, sets from the graph, and what the documents of the hits show.
+
+use super::Fault;
+use super::model::{Model, read_model};
+use super::reads::Reads;
+use crate::domain::graph::Beyond;
+use crate::domain::{
+    Answer, Direction, Effect, Findings, Hit, Hits, Id, Natures, Position, Problem, ProblemKind, Search,
+};
+use crate::search::{self, Ask, Budget, Found, GraphSet, GraphTerm, Query, SearchError, Sets};
+
+/// How many hits of a page are completed from their documents.
+const COMPLETED_MAX: usize = 1_000;
+
+impl Reads {
+    /// Answers a search: as of what both the index and the graph have reached, where it asks both.
+    pub(super) fn search(
+        &self,
+        search: &Search,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Answer, Box<Problem>> {
+        let query = search::parse(&search.query, &self.search)?;
+        let mut budget = Budget::new(&self.search);
+        let (sets, graph_position) = self.sets(&query, &mut budget)?;
+        let ask = Ask {
+            query: &query,
+            sets: &sets,
+            within: search.within.as_ref(),
+            limit,
+            after: cursor,
+            facets: &search.facets,
+            explain: search.explain,
+        };
+        let Found {
+            mut hits,
+            total,
+            next,
+            as_of,
+            facets,
+            stopped,
+        } = self.index.ask(&ask, &mut budget).map_err(|error| match error {
+            SearchError::Problem(problem) => problem,
+            SearchError::Fault(fault) => unavailable(&fault, "the index could not be searched"),
+        })?;
+        if (search.highlights || search.explain) && stopped.is_none() {
+            self.complete(&mut hits, &query, search.highlights, &mut budget)
+                .map_err(|fault| unavailable(&fault, "the documents of the hits could not be read"))?;
+        }
+        let shown = hits.len();
+        let more = next.as_ref().map(|_| format!("{shown} of {total} are shown"));
+        Ok(Answer {
+            as_of: graph_position.map_or(as_of, |position| position.min(as_of)),
+            findings: Findings::Hits(Hits {
+                items: hits,
+                facets,
+                understood: search.explain.then(|| query.to_string()),
+            }),
+            total,
+            truncated: stopped.or(more),
+            next,
+        })
+    }
+
+    /// What is in each set of the graph that a query names, all as of one position.
+    fn sets(&self, query: &Query, budget: &mut Budget) -> Result<(Sets, Option<Position>), Box<Problem>> {
+        let mut sets = Sets::default();
+        let terms = query.graph_terms();
+        if terms.is_empty() {
+            return Ok((sets, None));
+        }
+        let model = read_model(&self.model);
+        for term in terms {
+            let ids = members(&model, term)?;
+            if !budget.reach(ids.len()) {
+                return Err(too_much(term, budget));
+            }
+            sets.insert(term.set.clone(), ids);
+        }
+        Ok((sets, Some(model.position)))
+    }
+
+    /// Completes hits from their documents as they are now.
+    fn complete(
+        &self,
+        hits: &mut [Hit],
+        query: &Query,
+        highlights: bool,
+        budget: &mut Budget,
+    ) -> Result<(), Fault> {
+        let snapshot = self.store.snapshot()?;
+        for hit in hits.iter_mut().take(COMPLETED_MAX) {
+            if !budget.look() {
+                break;
+            }
+            if let Some(live) = snapshot.live(&hit.key)? {
+                search::complete(hit, query, &live.document, highlights);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The resources in a set of the graph.
+fn members(model: &Model, term: &GraphTerm) -> Result<Vec<Id>, Box<Problem>> {
+    let graph = &model.graph;
+    let walk = |id: &Id, direction, depth| {
+        graph
+            .reached(id, direction, depth, Natures::ALL)
+            .ok_or_else(|| search::unknown_resource(term, id))
+    };
+    match &term.set {
+        GraphSet::Dependents { id, depth } => walk(id, Direction::Dependents, *depth),
+        GraphSet::Dependencies { id, depth } => walk(id, Direction::Dependencies, *depth),
+        GraphSet::Impact { id } => {
+            let impact = graph.impact([id.as_str()], Beyond::default());
+            let impact = impact.map_err(|_| search::unknown_resource(term, id))?;
+            Ok(impact.ids(Effect::Stops).cloned().collect())
+        }
+        GraphSet::Dangling => Ok(graph.with_dangling()),
+        GraphSet::Cycle => Ok(graph.in_cycles(Natures::ALL)),
+        GraphSet::External => Ok(graph.with_external()),
+    }
+}
+
+/// A walk that has used up the budget of its search: a set of which a part is missing would make a `NOT` wrong.
+fn too_much(term: &GraphTerm, budget: &Budget) -> Box<Problem> {
+    let why = budget.spent().unwrap_or_default();
+    let detail = format!("`{}` is more than a search may walk: {why}", term.set);
+    let problem = Problem::new(ProblemKind::LimitExceeded, detail)
+        .at("/args/query")
+        .hint("walk fewer steps, such as dependents-of:db-1~2, or ask the graph itself")
+        .fact("position", u64::try_from(term.place.0).unwrap_or(u64::MAX));
+    Box::new(problem)
+}
+
+fn unavailable(fault: &(dyn std::error::Error + 'static), what: &'static str) -> Box<Problem> {
+    tracing::error!(error = fault, "{what}");
+    Box::new(Problem::new(ProblemKind::Unavailable, what))
+}
