@@ -350,9 +350,9 @@ pub struct ReachArgs {
     clippy::struct_excessive_bools,
     reason = "each is a flag, and at most one of them is set"
 )]
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct FormArgs {
-    /// How to show it: tree, table, json, dot or mermaid
+    /// How to show it: tree, table, json, dot, mermaid or graphml
     #[arg(
         long,
         value_name = "FORMAT",
@@ -376,6 +376,12 @@ pub struct FormArgs {
     /// Short for --format mermaid
     #[arg(long, group = "form")]
     pub mermaid: bool,
+    /// Short for --format graphml (Gephi, yEd, NetworkX)
+    #[arg(long, group = "form")]
+    pub graphml: bool,
+    /// Draw it into this file, as an SVG picture of at most 500 boxes
+    #[arg(long, value_name = "FILE", group = "form")]
+    pub svg: Option<PathBuf>,
 }
 
 /// How to show a graph.
@@ -391,11 +397,13 @@ pub enum Form {
     Dot,
     /// For Mermaid
     Mermaid,
+    /// For Gephi, yEd, NetworkX
+    Graphml,
 }
 
 impl FormArgs {
-    /// The one form that was chosen.
-    pub const fn form(self) -> Form {
+    /// The form of what is printed.
+    pub const fn form(&self) -> Form {
         if self.tree {
             Form::Tree
         } else if self.table {
@@ -406,6 +414,8 @@ impl FormArgs {
             Form::Dot
         } else if self.mermaid {
             Form::Mermaid
+        } else if self.graphml {
+            Form::Graphml
         } else {
             self.format
         }

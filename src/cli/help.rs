@@ -78,7 +78,8 @@ pub(super) const GRAPH_HELP: &str = "\
 Examples:
   domesday graph dependencies web-1            what it needs, as a tree
   domesday graph dependents db-1 --depth 2     what needs it, two steps far
-  domesday graph dependents db-1 --dot | dot -Tsvg > db-1.svg
+  domesday graph dependents db-1 --svg db-1.svg
+  domesday graph dependencies web-1 --graphml > web-1.graphml
   domesday graph path web-1 db-1 --all
   domesday graph cycles --environment lab-7";
 

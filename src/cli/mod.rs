@@ -28,6 +28,7 @@ pub mod table;
 pub mod tail;
 mod values;
 pub mod watch;
+mod whole;
 
 use std::future::Future;
 use std::process::ExitCode;

@@ -92,6 +92,7 @@ const FOREIGN: &[Foreign] = &[
     ("minicbor", &["store"]),
     ("petgraph", &["domain/graph"]),
     ("redb", &["store"]),
+    ("rust-sugiyama", &["cli"]),
     ("ruzstd", &["store"]),
     ("saphyr-parser", &["cli"]),
     ("schemars", &["wire"]),
