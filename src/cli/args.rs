@@ -16,11 +16,12 @@ use crate::domain::{EntityType, Id, Nature};
 use super::dead::DeadAction;
 use super::help::{
     AFTER_HELP, APPLY_HELP, COMPLETIONS_HELP, DEAD_HELP, DRILL_HELP, GRAPH_HELP, MIRROR_HELP, OPEN_HELP,
-    PROMOTE_HELP, REMOVE_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, STATUS_HELP,
+    PROMOTE_HELP, REMOVE_HELP, REPORT_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP, STATUS_HELP,
     SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
 };
 use super::instances;
 use super::instances::args::{DrillArgs, PromoteArgs, SecondaryAction, StatusArgs};
+use super::report::ReportArgs;
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
 use super::tail::TailAction;
@@ -131,6 +132,9 @@ pub enum Verb {
     /// Keep a copy of the register on disk, one file each, and prove it
     #[command(after_help = MIRROR_HELP)]
     Mirror(MirrorArgs),
+    /// Write the register as one page that opens in a browser, without a server
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Look after the dead letters: messages that nobody could be answered for
     #[command(after_help = DEAD_HELP)]
     Dead {

@@ -108,6 +108,17 @@ Examples:
   domesday mirror copy --once && git -C copy add -A
   domesday mirror copy --exec 'echo \"$DOMESDAY_EVENT $DOMESDAY_ID\"'";
 
+/// Below the options of `report`.
+pub(super) const REPORT_HELP: &str = "\
+The page holds a proved copy of the register as of one moment: counts, tables of
+environments and resources, the graph around any of them, and what stops if one
+stops. It needs no network and may load nothing; whoever has the file can read it.
+Descriptions are cut at 1000 characters, and attributes are left out.
+
+Examples:
+  domesday report register.html
+  domesday report lab-7.html --environment lab-7";
+
 /// Below the options of `dead`.
 pub(super) const DEAD_HELP: &str = "\
 A message goes to the dead letters when it was refused and nobody waited for the

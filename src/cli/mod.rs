@@ -17,6 +17,7 @@ pub mod mirror;
 pub mod output;
 pub mod ping;
 pub mod register;
+pub mod report;
 pub mod schema;
 pub mod search;
 pub mod send;
@@ -109,6 +110,10 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             let patience = if args.once { PATIENCE } else { PATIENCE_OF_MIRROR };
             let session = open(&global, "mirror", patience)?;
             wait(mirror::run(&args, &session, output))
+        }
+        Verb::Report(args) => {
+            let session = open(&global, "report", PATIENCE)?;
+            wait(report::run(&args, &session, output))
         }
         Verb::Snapshot { action } => snapshot(&action, &global, output),
         Verb::Open(args) => snapshot::open(&args, output),

@@ -79,7 +79,7 @@ const FOREIGN: &[Foreign] = &[
     ("anstream", &["cli"]),
     ("anstyle", &["cli"]),
     ("backon", &["broker", "cli"]),
-    ("base64", &["wire"]),
+    ("base64", &["wire", "cli"]),
     ("blake3", &["store", "engine", "cli"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
