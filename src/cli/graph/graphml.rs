@@ -1,4 +1,4 @@
-//! A graph as GraphML, which Gephi, yEd, NetworkX and many others read.
+//! A graph as `GraphML`, which many programs that lay out or analyse graphs read.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ const KEYS: [(&str, &str, &str, &str); 8] = [
     ("group", "edge", "boolean", "group"),
 ];
 
-/// The picture as GraphML; an edge leads from what needs to what is needed.
+/// The picture as `GraphML`; an edge leads from what needs to what is needed.
 pub(super) fn render(picture: &Picture) -> String {
     let mut text = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\

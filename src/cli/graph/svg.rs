@@ -29,7 +29,7 @@ const WIDTH_MIN: f64 = 640.0;
 /// # Errors
 /// [`Fault`]: there is no way to lay it out.
 pub(super) fn render(picture: &Picture, title: &str, note: &str, way: Way) -> Result<String, Fault> {
-    let sizes: Vec<(f64, f64)> = picture.nodes().iter().map(|node| size(node)).collect();
+    let sizes: Vec<(f64, f64)> = picture.nodes().iter().map(size).collect();
     let layout = Layout::new(&sizes, picture.lines(), way)?;
     let width = (layout.width + 2.0 * MARGIN).max(WIDTH_MIN);
     let height = layout.height + HEAD + FOOT + 2.0 * MARGIN;

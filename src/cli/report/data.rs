@@ -102,7 +102,7 @@ impl Data {
             .map(|document| Resource {
                 needs: document
                     .dependencies
-                    .into_iter()
+                    .iter()
                     .map(|dependency| numbers.need(dependency))
                     .collect(),
                 description: shortened(&document.description),
@@ -247,16 +247,16 @@ impl Numbers {
         })
     }
 
-    fn need(&mut self, dependency: DependencyDocument) -> Need {
-        let numbers = targets(&dependency)
+    fn need(&mut self, dependency: &DependencyDocument) -> Need {
+        let numbers = targets(dependency)
             .into_iter()
             .map(|(id, is_external)| self.of(id.to_owned(), is_external))
             .collect();
         let (nature, at_least) = match dependency {
             DependencyDocument::Resource { nature, .. } | DependencyDocument::External { nature, .. } => {
-                (nature, 0)
+                (*nature, 0)
             }
-            DependencyDocument::Group { nature, at_least, .. } => (nature, at_least),
+            DependencyDocument::Group { nature, at_least, .. } => (*nature, *at_least),
         };
         let nature = match nature {
             NatureWord::Hard => 0,

@@ -1,6 +1,6 @@
 // The graph around one thing: what it needs on the left, what needs it on the right, and what stops if one stops.
 
-const BOX = { width: 200, height: 46, gapX: 84, gapY: 12, margin: 16 };
+const BOX = { width: 216, height: 46, gapX: 76, gapY: 12, margin: 16 };
 const COLUMN = 30;
 
 function makeGraph(section, model) {
@@ -50,7 +50,8 @@ function makeGraph(section, model) {
   }
 
   function draw() {
-    const focused = document.activeElement && document.activeElement.dataset.place;
+    const focused = document.activeElement;
+    const hadFocus = canvas.contains(focused) || panel.contains(focused);
     const start = model.things[state.start];
     title.replaceChildren("Around ", el("span", { class: "id" }, start.id));
     const placed = place(model, state);
@@ -66,9 +67,9 @@ function makeGraph(section, model) {
     }
     canvas.replaceChildren(picture);
     const middle = state.boxes[0];
-    const again = state.boxes.find((box) => boxName(box) === focused);
-    (again || middle).element.setAttribute("tabindex", "0");
-    if (again) again.element.focus();
+    const chosen = state.boxes.find((box) => boxName(box) === focused.dataset.place) || middle;
+    chosen.element.setAttribute("tabindex", "0");
+    if (hadFocus) chosen.element.focus({ preventScroll: true });
     canvas.scrollLeft = middle.x - (canvas.clientWidth - BOX.width) / 2;
     canvas.scrollTop = middle.y - canvas.clientHeight / 2;
     paint();
@@ -88,9 +89,9 @@ function makeGraph(section, model) {
       class: `box ${thing.what}`, width: BOX.width, height: BOX.height,
       rx: thing.what === "external" ? BOX.height / 2 : 6,
     }),
-    svg("text", { class: "id", x: BOX.width / 2, y: 20 }, clip(thing.id, 25)),
+    svg("text", { class: "id", x: BOX.width / 2, y: 20 }, clip(thing.id, 27)),
     svg("text", { class: "kind", x: BOX.width / 2, y: 36 },
-      clip([kindOf(thing), thing.name === thing.id ? "" : thing.name].filter((text) => text !== "").join(" · "), 32)));
+      clipEnd([kindOf(thing), thing.name === thing.id ? "" : thing.name].filter((text) => text !== "").join(" · "), 36)));
   }
 
   function focus(box) {
@@ -129,6 +130,7 @@ function makeGraph(section, model) {
       element.setAttribute("aria-pressed", String(fate === "cause"));
     }
     panel.replaceChildren(...describe(model, state, result, centre));
+    panel.scrollTop = 0;
     if (result !== null) {
       tell(`If ${model.things[state.cause].id} stops: ${count(result.stopped.size - 1, "other")} stop, ` +
         `${result.degraded.size} work on with less`);
@@ -141,11 +143,17 @@ function boxName(box) {
   return `${box.column}/${box.number}`;
 }
 
+// Ids differ at both ends, so a long one loses its middle.
 function clip(text, most) {
   const chars = [...text];
   if (chars.length <= most) return text;
   const end = Math.floor(most / 2);
   return chars.slice(0, most - end - 1).join("") + "…" + chars.slice(-end).join("");
+}
+
+function clipEnd(text, most) {
+  const chars = [...text];
+  return chars.length <= most ? text : chars.slice(0, most - 1).join("") + "…";
 }
 
 // Where boxes and lines go. Columns count from the middle: left ones are below zero.

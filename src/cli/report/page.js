@@ -23,6 +23,7 @@ function showOverview(section) {
       el("button", { type: "button", class: "as-link", onclick: choose }, kind),
       el("span", { class: "track" }, bar), el("span", { class: "number" }, number.toLocaleString("en")));
   };
+  const byMembers = (a, b) => b.resources.length - a.resources.length || compare(a.id, b.id);
   const dangling = [...absent].sort((a, b) => b.neededBy.length - a.neededBy.length || compare(a.id, b.id));
   const cycle = (numbers) => el("span", {}, `${numbers.length}: `,
     ...numbers.slice(0, 12).flatMap((number, at) => [at > 0 ? ", " : null, link(model.things[number])]),
@@ -38,7 +39,7 @@ function showOverview(section) {
     el("div", { class: "blocks" },
       block("Kinds", "kinds", longList(byCount.map(kindRow), 12)),
       block("Environments", "largest", model.environments.length === 0 ? none("There are none.")
-        : longList([...model.environments].sort((a, b) => b.resources.length - a.resources.length).map((environment) =>
+        : longList([...model.environments].sort(byMembers).map((environment) =>
           el("span", { class: "spread" }, environmentLink(environment),
             el("span", { class: "kind" }, count(environment.resources.length, "resource")))), 12)),
       block("Needed and not registered", "dangling", dangling.length === 0 ? none("Nothing dangles.")
@@ -56,7 +57,7 @@ function environmentLink(environment) {
 const environmentIds = (thing) => thing.environments.map((place) => model.environments[place].id);
 
 const tables = {
-  environments: makeTable(document.getElementById("environments"), {
+  environments: makeTable(document.getElementById("view-environments"), {
     name: "environments", one: "environment", rows: model.environments, choices: [],
     columns: [
       { title: "Id", text: (row) => row.id, cell: environmentLink },
@@ -66,7 +67,7 @@ const tables = {
       { title: "Description", text: (row) => row.description },
     ],
   }),
-  resources: makeTable(document.getElementById("resources"), {
+  resources: makeTable(document.getElementById("view-resources"), {
     name: "resources", one: "resource", rows: registered,
     choices: [
       { label: "Kind", values: [...new Set(registered.map((thing) => thing.kind))].sort(compare), has: (row, kind) => row.kind === kind },
@@ -83,7 +84,7 @@ const tables = {
     ],
   }),
 };
-const graph = makeGraph(document.getElementById("graph"), model);
+const graph = makeGraph(document.getElementById("view-graph"), model);
 
 // The address says which view: #overview, #resources, #graph/KEY.
 function route() {
@@ -91,7 +92,7 @@ function route() {
   const chosen = VIEWS.includes(view) ? view : "overview";
   for (const other of VIEWS) {
     const tab = document.getElementById(`tab-${other}`);
-    document.getElementById(other).hidden = other !== chosen;
+    document.getElementById(`view-${other}`).hidden = other !== chosen;
     tab.setAttribute("aria-selected", String(other === chosen));
     tab.setAttribute("tabindex", other === chosen ? "0" : "-1");
   }
@@ -100,7 +101,7 @@ function route() {
 }
 
 function showGraph(name) {
-  const section = document.getElementById("graph");
+  const section = document.getElementById("view-graph");
   if (model.things.length === 0) {
     section.replaceChildren(el("p", {}, "The register is empty."));
     return;
@@ -135,7 +136,8 @@ function makeSearch(input, list) {
     input.value = "";
     close();
     location.hash = graphAddress(thing);
-    const box = document.querySelector("#graph .node[tabindex='0']");
+    route();
+    const box = document.querySelector("#view-graph .node[tabindex='0']");
     if (box) box.focus();
   }
   function search() {
@@ -172,16 +174,16 @@ function begin() {
   document.getElementById("heading").textContent = what;
   document.getElementById("as-of").textContent =
     `as of sequence ${data.sequence.toLocaleString("en")} (epoch ${data.epoch}), taken ${data.time.replace("T", " ").replace("Z", " UTC")}`;
-  showOverview(document.getElementById("overview"));
+  showOverview(document.getElementById("view-overview"));
   makeSearch(document.getElementById("search"), document.getElementById("found"));
   const views = document.getElementById("views");
   views.addEventListener("click", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (tab) location.hash = tab.getAttribute("aria-controls");
+    if (tab) location.hash = tab.dataset.view;
   });
   views.addEventListener("keydown", (event) => {
     const tab = walk(event, [...views.children], ["ArrowLeft", "ArrowRight"]);
-    if (tab) location.hash = tab.getAttribute("aria-controls");
+    if (tab) location.hash = tab.dataset.view;
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target.closest("input, select, textarea")) return;
