@@ -17,10 +17,12 @@ const { resources, environments } = makeRegister();
 const number = (text) => Number(text.replace(/[^0-9]/g, ""));
 const sorted = (ids) => [...ids].sort();
 
-// What stops and what works on with less, in the slowest way that is surely right: over and over, until nothing changes.
+// What stops and what works on with less, in the slowest way that is surely right: over and over, until nothing
+// changes.
 function expectedImpact(cause) {
   const members = (need) => need.group?.map((one) => one.resource ?? one.external) ?? [need.resource ?? need.external];
-  const stopped = new Set([cause]), degraded = new Set();
+  const stopped = new Set([cause]),
+    degraded = new Set();
   const rule = (set, isSo) => {
     for (let size = -1; size !== set.size;) {
       size = set.size;
@@ -31,15 +33,18 @@ function expectedImpact(cause) {
     const left = members(need).filter((id) => !stopped.has(id)).length;
     return (need.nature ?? "hard") === "hard" && left < (need.group ? need.at_least : 1);
   });
-  rule(degraded, (need) =>
-    need.nature !== "startup" && members(need).some((id) => stopped.has(id) || degraded.has(id)));
+  rule(
+    degraded,
+    (need) => need.nature !== "startup" && members(need).some((id) => stopped.has(id) || degraded.has(id)),
+  );
   return {
     stopped: sorted([...stopped].filter((id) => id !== cause)),
     degraded: sorted([...degraded].filter((id) => !stopped.has(id))),
   };
 }
 
-const complaints = [], requests = [];
+const complaints = [],
+  requests = [];
 const isRoot = process.getuid?.() === 0;
 const browser = await puppeteer.launch({
   executablePath: chromium,
@@ -58,10 +63,11 @@ async function open(hash = "") {
 
 const texts = (page, selector) => page.$$eval(selector, (found) => found.map((one) => one.textContent));
 const text = async (page, selector) => (await texts(page, selector))[0];
-const focused = (page) => page.evaluate(() => {
-  const at = document.activeElement;
-  return at.id || at.dataset.id || at.textContent.trim().slice(0, 60);
-});
+const focused = (page) =>
+  page.evaluate(() => {
+    const at = document.activeElement;
+    return at.id || at.dataset.id || at.textContent.trim().slice(0, 60);
+  });
 // A hash changes the view a moment later.
 const settled = (page) => page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
 
@@ -74,8 +80,11 @@ async function picture(page, name) {
 
 async function overview() {
   const page = await open();
-  const cards = Object.fromEntries(await page.$$eval(".card", (found) =>
-    found.map((card) => [card.textContent.replace(/[0-9,]+/, ""), card.querySelector("strong").textContent])));
+  const cards = Object.fromEntries(
+    await page.$$eval(".card", (found) =>
+      found.map((card) => [card.textContent.replace(/[0-9,]+/, ""), card.querySelector("strong").textContent]),
+    ),
+  );
   const needs = resources.flatMap(({ dependencies = [] }) => dependencies);
   const answer = (name) => JSON.parse(readFileSync(join(answers, `${name}.json`), "utf8")).total;
   assert.equal(number(cards.resources), resources.length);
@@ -86,7 +95,8 @@ async function overview() {
   assert.equal(number(cards.cycles), answer("cycles"));
   assert.match(await text(page, "#as-of"), /^as of sequence [0-9,]+ \(epoch 1\), taken 20/);
   const kinds = await page.$$eval(".kind-row", (rows) =>
-    rows.map((row) => [row.firstChild.textContent, row.lastChild.textContent.replace(",", "")].join(" ")));
+    rows.map((row) => [row.firstChild.textContent, row.lastChild.textContent.replace(",", "")].join(" ")),
+  );
   assert.equal(kinds[0], `service ${resources.filter(({ kind }) => kind === "service").length}`);
   await picture(page, "overview");
   await page.close();
@@ -101,7 +111,9 @@ async function tables() {
   assert.equal(number((await text(page, "#view-resources .shown")).split(" of ")[0]), wanted.length);
   const shown = await texts(page, "#view-resources tbody a.id");
   assert.deepEqual(sorted(shown), sorted(wanted.map(({ id }) => id)).slice(0, 100));
-  await page.$eval("#resources-filter", (input) => { input.value = ""; });
+  await page.$eval("#resources-filter", (input) => {
+    input.value = "";
+  });
   await page.select("#view-resources select", "web");
   const [, select] = await page.$$("#view-resources select");
   await select.select("lab-3");
@@ -115,7 +127,10 @@ async function tables() {
   await heads[5].click();
   await heads[5].click();
   const counts = (await texts(page, "#view-resources tbody td:nth-child(6)")).map(Number);
-  assert.deepEqual(counts, [...counts].sort((a, b) => b - a));
+  assert.deepEqual(
+    counts,
+    [...counts].sort((a, b) => b - a),
+  );
   const sort = await page.$eval("#view-resources th:nth-child(6)", (head) => head.getAttribute("aria-sort"));
   assert.equal(sort, "descending");
   await page.goto(address + "#environments");
@@ -138,9 +153,16 @@ async function impacts() {
   const needs = resources.flatMap(({ dependencies = [] }) => dependencies);
   const { external } = needs.find((need) => need.external);
   const { resource: absent } = needs.find((need) => need.resource?.startsWith("absent-"));
-  const causes = [["resource", "vm/vm-17"], ["resource", "rack/rack-3"], ["resource", "postgres/postgres-42"],
-    ["resource", "site/site-1"], ["resource", "odd/a"], ["resource", "odd/self"], ["resource", absent],
-    ["external", external]];
+  const causes = [
+    ["resource", "vm/vm-17"],
+    ["resource", "rack/rack-3"],
+    ["resource", "postgres/postgres-42"],
+    ["resource", "site/site-1"],
+    ["resource", "odd/a"],
+    ["resource", "odd/self"],
+    ["resource", absent],
+    ["external", external],
+  ];
   const page = await open();
   let most = 0;
   for (const [what, id] of causes) {
@@ -150,7 +172,8 @@ async function impacts() {
     const expected = expectedImpact(id);
     assert.deepEqual(await shownImpact(page), expected, id);
     const fates = await page.$$eval(".node.stopped, .node.degraded", (nodes) =>
-      nodes.map((node) => [node.dataset.id, node.classList.contains("stopped")]));
+      nodes.map((node) => [node.dataset.id, node.classList.contains("stopped")]),
+    );
     for (const [other, isStopped] of fates) {
       assert.ok(expected[isStopped ? "stopped" : "degraded"].includes(other), `${id}: ${other}`);
     }
@@ -160,7 +183,7 @@ async function impacts() {
   assert.ok(most > 100, "the register is too tame to prove anything");
   await page.goto(`${address}#graph/${encodeURIComponent("resource/queue/queue-5")}`);
   await settled(page);
-  await page.click(".node[data-id=\"queue/queue-5\"]");
+  await page.click('.node[data-id="queue/queue-5"]');
   await picture(page, "impact");
   // Deeper means more boxes.
   const before = (await page.$$(".node")).length;
@@ -229,7 +252,10 @@ async function shutOff() {
   const page = await browser.newPage();
   await page.goto(address);
   const tried = await page.evaluate(async () => {
-    const sent = await fetch("http://127.0.0.1:9/").then(() => "sent", () => "refused");
+    const sent = await fetch("http://127.0.0.1:9/").then(
+      () => "sent",
+      () => "refused",
+    );
     const script = document.createElement("script");
     script.textContent = "window.ran = true";
     document.body.append(script);
@@ -244,10 +270,16 @@ async function fast() {
   const page = await open("#resources");
   const opened = Date.now() - began;
   const times = await page.evaluate(() => {
-    const time = (work) => { const from = performance.now(); work(); return performance.now() - from; };
+    const time = (work) => {
+      const from = performance.now();
+      work();
+      return performance.now() - from;
+    };
     return { filter: time(() => tables.resources.choose(0, "service")), impact: time(() => impact(model, 1)) };
   });
-  console.log(`  opened in ${opened} ms, filtered in ${times.filter.toFixed(0)} ms, impact in ${times.impact.toFixed(1)} ms`);
+  console.log(
+    `  opened in ${opened} ms, filtered in ${times.filter.toFixed(0)} ms, impact in ${times.impact.toFixed(1)} ms`,
+  );
   assert.ok(opened < 10_000 && times.filter < 1_000 && times.impact < 500, "it is slow");
   await page.close();
 }

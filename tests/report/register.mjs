@@ -7,7 +7,15 @@
 import { writeFileSync } from "node:fs";
 
 export const HOSTILE = "</script><script>window.hacked = true</script><img src=x onerror=alert(1)> ]]> \"'&";
-const LAYERS = [["site", 8], ["rack", 60], ["vm", 900], ["postgres", 500], ["queue", 300], ["service", 2600], ["web", 800]];
+const LAYERS = [
+  ["site", 8],
+  ["rack", 60],
+  ["vm", 900],
+  ["postgres", 500],
+  ["queue", 300],
+  ["service", 2600],
+  ["web", 800],
+];
 
 function dice(seed) {
   let state = seed;
@@ -27,7 +35,8 @@ function needs(layer, below, roll) {
   if (roll(6) === 0) list.push({ resource: pick(), nature: "startup" });
   if (roll(4) === 0) {
     const group = [...new Set([pick(), pick(), pick()])].map((resource) => ({ resource }));
-    if (group.length > 1) list.push({ group, at_least: 1 + roll(group.length - 1), nature: roll(5) === 0 ? "soft" : "hard" });
+    if (group.length > 1)
+      list.push({ group, at_least: 1 + roll(group.length - 1), nature: roll(5) === 0 ? "soft" : "hard" });
   }
   if (roll(40) === 0) list.push({ external: `https://partner-${roll(30)}.example/api` });
   if (roll(200) === 0) list.push({ resource: `absent-${roll(20)}` });
@@ -40,27 +49,42 @@ function needs(layer, below, roll) {
 
 export function makeRegister() {
   const roll = dice(7);
-  const resources = [], below = [];
+  const resources = [],
+    below = [];
   LAYERS.forEach(([kind, count], layer) => {
     below.push([]);
     for (let i = 0; i < count; i += 1) {
       const id = `${kind}/${kind}-${i}`;
       below[layer].push(id);
       resources.push({
-        type: "resource", id, kind, name: `The ${kind} number ${i}`, tags: { owner: `team-${roll(25)}`, tier: "gold" },
+        type: "resource",
+        id,
+        kind,
+        name: `The ${kind} number ${i}`,
+        tags: { owner: `team-${roll(25)}`, tier: "gold" },
         dependencies: needs(layer, below, roll),
       });
     }
   });
   resources.push(
-    { type: "resource", id: "odd/hostile", kind: "odd", name: HOSTILE, description: HOSTILE, tags: { note: HOSTILE },
-      dependencies: [{ external: "https://x.example/?a=%3Cb%3E&c=']]" }] },
+    {
+      type: "resource",
+      id: "odd/hostile",
+      kind: "odd",
+      name: HOSTILE,
+      description: HOSTILE,
+      tags: { note: HOSTILE },
+      dependencies: [{ external: "https://x.example/?a=%3Cb%3E&c=']]" }],
+    },
     { type: "resource", id: "odd/self", kind: "odd", dependencies: [{ resource: "odd/self", nature: "soft" }] },
     { type: "resource", id: "odd/a", kind: "odd", dependencies: [{ resource: "odd/b" }] },
     { type: "resource", id: "odd/b", kind: "odd", dependencies: [{ resource: "odd/c", nature: "startup" }] },
-    { type: "resource", id: "odd/c", kind: "odd", dependencies: [{ resource: "odd/a" }] });
+    { type: "resource", id: "odd/c", kind: "odd", dependencies: [{ resource: "odd/a" }] },
+  );
   const environments = Array.from({ length: 40 }, (_, place) => ({
-    type: "environment", id: `lab-${place}`, name: `Laboratory ${place}`,
+    type: "environment",
+    id: `lab-${place}`,
+    name: `Laboratory ${place}`,
     resources: resources.filter((_, i) => i % 40 === place).map(({ id }) => id),
   }));
   return { resources, environments };

@@ -71,8 +71,8 @@ struct Resource {
     needs: Vec<Need>,
 }
 
-/// A dependency: its nature (0 hard, 1 soft, 2 startup), how many of the targets must hold (0 where it is no group), and
-/// the targets.
+/// A dependency: its nature (0 hard, 1 soft, 2 startup), how many of the targets must hold (0 where it is no group),
+/// and the targets.
 #[derive(Debug, Serialize)]
 struct Need(u8, u32, Vec<usize>);
 

@@ -1,34 +1,59 @@
 // The graph around one thing: what it needs on the left, what needs it on the right, and what stops if one stops.
 
-const BOX = { width: 216, height: 46, gapX: 76, gapY: 12, margin: 16 };
-const COLUMN = 30;
-
 function makeGraph(section, model) {
   const state = { start: null, depth: 2, cause: null, boxes: [], shown: COLUMN };
   const title = el("h2");
   const depth = el("input", { type: "range", id: "depth", min: 1, max: 6, value: state.depth });
   const depthShown = el("output", { for: "depth" }, String(state.depth));
   const clear = el("button", { type: "button", onclick: () => choose(null) }, "Clear impact");
-  const more = el("button", { type: "button", onclick: () => { state.shown *= 4; draw(); } }, "Show more in each column");
+  const more = el(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        state.shown *= 4;
+        draw();
+      },
+    },
+    "Show more in each column",
+  );
   const canvas = el("div", { class: "canvas", tabindex: "-1" });
   const panel = el("aside", { "aria-label": "What is chosen" });
-  const legend = el("p", { class: "legend" },
-    el("span", { class: "swatch cause" }), "cause ", el("span", { class: "swatch stopped" }), "stops ",
-    el("span", { class: "swatch degraded" }), "works on with less ",
-    el("span", { class: "stroke" }), "hard ", el("span", { class: "stroke soft" }), "soft ",
-    el("span", { class: "stroke startup" }), "startup ", el("span", { class: "stroke group" }), "in a group");
-  const help = el("p", { class: "help" },
+  const legend = el(
+    "p",
+    { class: "legend" },
+    el("span", { class: "swatch cause" }),
+    "cause ",
+    el("span", { class: "swatch stopped" }),
+    "stops ",
+    el("span", { class: "swatch degraded" }),
+    "works on with less ",
+    el("span", { class: "stroke" }),
+    "hard ",
+    el("span", { class: "stroke soft" }),
+    "soft ",
+    el("span", { class: "stroke startup" }),
+    "startup ",
+    el("span", { class: "stroke group" }),
+    "in a group",
+  );
+  const help = el(
+    "p",
+    { class: "help" },
     "Click a box, or press Enter on it, to see what stops if it stops. ",
-    "Arrow keys walk from box to box, C centres the graph on one, Escape clears.");
+    "Arrow keys walk from box to box, C centres the graph on one, Escape clears.",
+  );
   depth.addEventListener("input", () => {
     state.depth = Number(depth.value);
     depthShown.textContent = depth.value;
     draw();
   });
   section.replaceChildren(
-    el("div", { class: "graph-head" }, title,
-      el("label", { for: "depth" }, "Steps"), depth, depthShown, clear, more),
-    help, legend, el("div", { class: "graph-body" }, canvas, panel));
+    el("div", { class: "graph-head" }, title, el("label", { for: "depth" }, "Steps"), depth, depthShown, clear, more),
+    help,
+    legend,
+    el("div", { class: "graph-body" }, canvas, panel),
+  );
   section.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && state.cause !== null) choose(null);
   });
@@ -57,10 +82,19 @@ function makeGraph(section, model) {
     const placed = place(model, state);
     state.boxes = placed.boxes;
     more.hidden = placed.hidden === 0;
-    const picture = svg("svg", {
-      width: placed.width, height: placed.height, viewBox: `0 0 ${placed.width} ${placed.height}`, role: "group",
-      "aria-label": `What ${start.id} needs on the left, what needs it on the right`,
-    }, arrowHead(), ...placed.lines.map(drawLine), ...placed.notes.map(drawNote));
+    const picture = svg(
+      "svg",
+      {
+        width: placed.width,
+        height: placed.height,
+        viewBox: `0 0 ${placed.width} ${placed.height}`,
+        role: "group",
+        "aria-label": `What ${start.id} needs on the left, what needs it on the right`,
+      },
+      arrowHead(),
+      ...placed.lines.map(drawLine),
+      ...placed.notes.map(drawNote),
+    );
     for (const box of state.boxes) {
       box.element = drawBox(box);
       picture.append(box.element);
@@ -77,21 +111,39 @@ function makeGraph(section, model) {
 
   function drawBox(box) {
     const thing = model.things[box.number];
-    return svg("g", {
-      class: "node", role: "button", tabindex: "-1", transform: `translate(${box.x} ${box.y})`,
-      "data-place": boxName(box), "data-id": thing.id,
-      onclick: () => { focus(box); choose(box.number); },
-      ondblclick: () => centre(box.number),
-      onkeydown: (event) => press(event, box),
-    },
-    svg("title", {}, [thing.id, kindOf(thing), thing.name].filter((text) => text !== "").join("\n")),
-    svg("rect", {
-      class: `box ${thing.what}`, width: BOX.width, height: BOX.height,
-      rx: thing.what === "external" ? BOX.height / 2 : 6,
-    }),
-    svg("text", { class: "id", x: BOX.width / 2, y: 20 }, clip(thing.id, 27)),
-    svg("text", { class: "kind", x: BOX.width / 2, y: 36 },
-      clipEnd([kindOf(thing), thing.name === thing.id ? "" : thing.name].filter((text) => text !== "").join(" · "), 36)));
+    return svg(
+      "g",
+      {
+        class: "node",
+        role: "button",
+        tabindex: "-1",
+        transform: `translate(${box.x} ${box.y})`,
+        "data-place": boxName(box),
+        "data-id": thing.id,
+        onclick: () => {
+          focus(box);
+          choose(box.number);
+        },
+        ondblclick: () => centre(box.number),
+        onkeydown: (event) => press(event, box),
+      },
+      svg("title", {}, [thing.id, kindOf(thing), thing.name].filter((text) => text !== "").join("\n")),
+      svg("rect", {
+        class: `box ${thing.what}`,
+        width: BOX.width,
+        height: BOX.height,
+        rx: thing.what === "external" ? BOX.height / 2 : 6,
+      }),
+      svg("text", { class: "id", x: BOX.width / 2, y: 20 }, clip(thing.id, 27)),
+      svg(
+        "text",
+        { class: "kind", x: BOX.width / 2, y: 36 },
+        clipEnd(
+          [kindOf(thing), thing.name === thing.id ? "" : thing.name].filter((text) => text !== "").join(" · "),
+          36,
+        ),
+      ),
+    );
   }
 
   function focus(box) {
@@ -132,8 +184,10 @@ function makeGraph(section, model) {
     panel.replaceChildren(...describe(model, state, result, centre));
     panel.scrollTop = 0;
     if (result !== null) {
-      tell(`If ${model.things[state.cause].id} stops: ${count(result.stopped.size - 1, "other")} stop, ` +
-        `${result.degraded.size} work on with less`);
+      tell(
+        `If ${model.things[state.cause].id} stops: ${count(result.stopped.size - 1, "other")} stop, ` +
+          `${result.degraded.size} work on with less`,
+      );
     }
   }
   return { show, choose };
@@ -156,60 +210,6 @@ function clipEnd(text, most) {
   return chars.length <= most ? text : chars.slice(0, most - 1).join("") + "…";
 }
 
-// Where boxes and lines go. Columns count from the middle: left ones are below zero.
-function place(model, { start, depth, shown }) {
-  const boxes = [{ number: start, column: 0, row: 0, rows: 1 }];
-  const notes = [];
-  let hidden = 0;
-  for (const [sign, isTowardsNeeds] of [[-1, true], [1, false]]) {
-    let above = [boxes[0]];
-    levels(model, start, depth, isTowardsNeeds).slice(1).forEach((level, step) => {
-      const rank = (number) => {
-        const ends = neighbours(model, number, !isTowardsNeeds);
-        const rows = above.filter((box) => ends.has(box.number)).map((box) => (box.row + 0.5) / box.rows);
-        return rows.length === 0 ? 2 : rows.reduce((sum, row) => sum + row, 0) / rows.length;
-      };
-      const ranked = level.map((number) => ({ number, rank: rank(number) }))
-        .sort((a, b) => a.rank - b.rank || compare(model.things[a.number].id, model.things[b.number].id));
-      const column = sign * (step + 1);
-      const kept = ranked.slice(0, shown);
-      above = kept.map(({ number }, row) => ({ number, column, row, rows: kept.length }));
-      boxes.push(...above);
-      if (level.length > kept.length) {
-        hidden += level.length - kept.length;
-        notes.push({ column, row: kept.length, rows: kept.length, text: `and ${level.length - kept.length} more` });
-      }
-    });
-  }
-  const first = Math.min(...boxes.map((box) => box.column));
-  const last = Math.max(...boxes.map((box) => box.column));
-  const rows = Math.max(...boxes.map((box) => box.rows)) + (notes.length > 0 ? 1 : 0);
-  const high = (count) => count * (BOX.height + BOX.gapY) - BOX.gapY;
-  for (const box of [...boxes, ...notes]) {
-    box.x = BOX.margin + (box.column - first) * (BOX.width + BOX.gapX);
-    box.y = BOX.margin + (high(rows) - high(box.rows)) / 2 + box.row * (BOX.height + BOX.gapY);
-  }
-  return {
-    boxes, notes, hidden, lines: linesBetween(model, boxes),
-    width: 2 * BOX.margin + (last - first + 1) * (BOX.width + BOX.gapX) - BOX.gapX,
-    height: 2 * BOX.margin + high(rows),
-  };
-}
-
-// A line for each dependency between boxes of one side, or with the middle; from what needs to what is needed.
-function linesBetween(model, boxes) {
-  const sides = [boxes.filter((box) => box.column <= 0), boxes.filter((box) => box.column >= 0)];
-  return sides.flatMap((side, which) => {
-    const byNumber = new Map(side.map((box) => [box.number, box]));
-    return side.flatMap((from) => [...neighbours(model, from.number, true)].flatMap(([number, needs]) => {
-      const to = byNumber.get(number);
-      // What the middle needs of itself is drawn once.
-      if (to === undefined || (to === from && from.column === 0 && which === 1)) return [];
-      return needs.map((need) => ({ from, to, need }));
-    }));
-  });
-}
-
 function drawLine({ from, to, need }) {
   const [y1, y2] = [from.y + BOX.height / 2, to.y + BOX.height / 2];
   let way;
@@ -227,11 +227,17 @@ function drawLine({ from, to, need }) {
     way = `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
   }
   const isFar = Math.abs(from.column - to.column) !== 1;
-  const words = NATURES[need.nature] + (need.atLeast > 0 ? `, ${need.atLeast} of ${need.targets.length} must hold` : "");
-  return svg("path", {
-    class: `line ${NATURES[need.nature]}${need.atLeast > 0 ? " group" : ""}${isFar ? " far" : ""}`,
-    d: way, "marker-end": "url(#head)",
-  }, svg("title", {}, words));
+  const words =
+    NATURES[need.nature] + (need.atLeast > 0 ? `, ${need.atLeast} of ${need.targets.length} must hold` : "");
+  return svg(
+    "path",
+    {
+      class: `line ${NATURES[need.nature]}${need.atLeast > 0 ? " group" : ""}${isFar ? " far" : ""}`,
+      d: way,
+      "marker-end": "url(#head)",
+    },
+    svg("title", {}, words),
+  );
 }
 
 function drawNote({ x, y, text }) {
@@ -239,21 +245,24 @@ function drawNote({ x, y, text }) {
 }
 
 function arrowHead() {
-  return svg("defs", {}, svg("marker", {
-    id: "head", viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 8, markerHeight: 8,
-    markerUnits: "userSpaceOnUse", orient: "auto",
-  }, svg("path", { class: "head", d: "M0 1 10 5 0 9z" })));
-}
-
-// The next box in the direction of an arrow key; null where there is none.
-function towards(boxes, from, key) {
-  const isSideways = key === "ArrowLeft" || key === "ArrowRight";
-  const sign = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[key];
-  if (sign === undefined) return null;
-  const reached = boxes.filter((box) =>
-    (isSideways ? box.column === from.column + sign : box.column === from.column && box.row === from.row + sign));
-  reached.sort((a, b) => Math.abs(a.y - from.y) - Math.abs(b.y - from.y));
-  return reached[0] || null;
+  return svg(
+    "defs",
+    {},
+    svg(
+      "marker",
+      {
+        id: "head",
+        viewBox: "0 0 10 10",
+        refX: 9,
+        refY: 5,
+        markerWidth: 8,
+        markerHeight: 8,
+        markerUnits: "userSpaceOnUse",
+        orient: "auto",
+      },
+      svg("path", { class: "head", d: "M0 1 10 5 0 9z" }),
+    ),
+  );
 }
 
 // The panel beside the graph: about the cause where one is chosen, else about the middle.
@@ -264,11 +273,14 @@ function describe(model, state, result, centre) {
     el("h3", { class: "id" }, thing.id),
     el("p", { class: "kind" }, [kindOf(thing), thing.name].filter((text) => text !== "").join(" · ")),
     thing.description === "" ? null : el("p", { class: "description" }, thing.description),
-    Object.keys(thing.tags).length === 0 ? null
+    Object.keys(thing.tags).length === 0
+      ? null
       : el("p", {}, ...tagTexts(thing.tags).map((text) => el("span", { class: "tag" }, text))),
-    thing.environments.length === 0 ? null
+    thing.environments.length === 0
+      ? null
       : el("p", {}, "In ", thing.environments.map((place) => model.environments[place].id).join(", ")),
-    number === state.start ? null
+    number === state.start
+      ? null
       : el("button", { type: "button", onclick: () => centre(number) }, "Centre the graph here"),
   ];
   const sorted = (numbers) => [...numbers].map((other) => model.things[other]).sort((a, b) => compare(a.id, b.id));
@@ -276,15 +288,36 @@ function describe(model, state, result, centre) {
     const stopped = sorted(result.stopped).filter((other) => other !== thing);
     const degraded = sorted(result.degraded);
     about.push(
-      el("h4", { id: "stopped-count", class: "stopped" }, `${count(stopped.length, "other stops", "others stop")} with it`),
+      el(
+        "h4",
+        { id: "stopped-count", class: "stopped" },
+        `${count(stopped.length, "other stops", "others stop")} with it`,
+      ),
       el("div", { id: "stopped" }, longList(stopped.map(link))),
-      el("h4", { id: "degraded-count", class: "degraded" },
-        `${count(degraded.length, "works", "work")} on with less, or may`),
-      el("div", { id: "degraded" }, longList(degraded.map(link))));
+      el(
+        "h4",
+        { id: "degraded-count", class: "degraded" },
+        `${count(degraded.length, "works", "work")} on with less, or may`,
+      ),
+      el("div", { id: "degraded" }, longList(degraded.map(link))),
+    );
   } else {
-    const item = ([other, needs]) => el("span", {}, link(model.things[other]), " ",
-      el("span", { class: "kind" }, needs.map((need) => NATURES[need.nature] + (need.atLeast > 0 ? " (group)" : "")).join(", ")));
-    for (const [heading, isTowardsNeeds] of [["Needs", true], ["Is needed by", false]]) {
+    const item = ([other, needs]) =>
+      el(
+        "span",
+        {},
+        link(model.things[other]),
+        " ",
+        el(
+          "span",
+          { class: "kind" },
+          needs.map((need) => NATURES[need.nature] + (need.atLeast > 0 ? " (group)" : "")).join(", "),
+        ),
+      );
+    for (const [heading, isTowardsNeeds] of [
+      ["Needs", true],
+      ["Is needed by", false],
+    ]) {
       const found = [...neighbours(model, number, isTowardsNeeds)];
       found.sort((a, b) => compare(model.things[a[0]].id, model.things[b[0]].id));
       about.push(el("h4", {}, `${heading} ${found.length.toLocaleString("en")}`), longList(found.map(item)));

@@ -1,6 +1,6 @@
 //! `report`: the register as one page that opens in a browser, without a server and without a network.
 //!
-//! The page is the three files beside this one, put together with the data. It is told by a content security policy
+//! The page is the files beside this one, put together with the data. It is told by a content security policy
 //! that it may load nothing at all, and run and apply only its own script and style, which are named by their hashes.
 
 mod data;
@@ -27,10 +27,11 @@ use data::Data;
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 /// The parts of the script, in the order in which they need each other.
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 6] = [
     include_str!("model.js"),
     include_str!("parts.js"),
     include_str!("table.js"),
+    include_str!("place.js"),
     include_str!("graph.js"),
     include_str!("page.js"),
 ];

@@ -4,8 +4,13 @@ const NATURES = ["hard", "soft", "startup"];
 
 function makeModel(data) {
   const things = data.resources.map((resource) => ({
-    id: resource.id, kind: resource.kind, name: resource.name || "", description: resource.description || "",
-    tags: resource.tags || {}, what: "resource", environments: [],
+    id: resource.id,
+    kind: resource.kind,
+    name: resource.name || "",
+    description: resource.description || "",
+    tags: resource.tags || {},
+    what: "resource",
+    environments: [],
     needs: (resource.needs || []).map(([nature, atLeast, targets]) => ({ nature, atLeast, targets })),
     neededBy: [],
   }));
@@ -19,7 +24,10 @@ function makeModel(data) {
     }
   });
   const environments = data.environments.map((environment) => ({
-    name: "", description: "", tags: {}, ...environment,
+    name: "",
+    description: "",
+    tags: {},
+    ...environment,
   }));
   environments.forEach((environment, place) => {
     for (const number of environment.resources) things[number].environments.push(place);
@@ -99,7 +107,11 @@ function levels(model, start, depth, isTowardsNeeds) {
 
 // Sets of things that need themselves through each other (Tarjan, without recursion).
 function cycles(model) {
-  const index = new Map(), low = new Map(), stack = [], isOnStack = new Set(), found = [];
+  const index = new Map(),
+    low = new Map(),
+    stack = [],
+    isOnStack = new Set(),
+    found = [];
   for (const { number: root } of model.things) {
     if (index.has(root)) continue;
     const work = [];

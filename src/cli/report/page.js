@@ -10,47 +10,111 @@ function showOverview(section) {
   const found = cycles(model);
   const externals = model.things.filter((thing) => thing.what === "external");
   const needs = registered.reduce((sum, thing) => sum + thing.needs.length, 0);
-  const card = (number, words, address) => el("li", { class: "card" },
-    el("strong", {}, number.toLocaleString("en")), address ? el("a", { href: address }, words) : words);
+  const card = (number, words, address) =>
+    el(
+      "li",
+      { class: "card" },
+      el("strong", {}, number.toLocaleString("en")),
+      address ? el("a", { href: address }, words) : words,
+    );
   const kinds = new Map();
   for (const { kind } of registered) kinds.set(kind, (kinds.get(kind) || 0) + 1);
   const byCount = [...kinds].sort((a, b) => b[1] - a[1] || compare(a[0], b[0]));
   const kindRow = ([kind, number]) => {
     const bar = el("span", { class: "bar", "aria-hidden": "true" });
     bar.style.width = `${(100 * number) / byCount[0][1]}%`;
-    const choose = () => { tables.resources.choose(0, kind); location.hash = "#resources"; };
-    return el("span", { class: "kind-row" },
+    const choose = () => {
+      tables.resources.choose(0, kind);
+      location.hash = "#resources";
+    };
+    return el(
+      "span",
+      { class: "kind-row" },
       el("button", { type: "button", class: "as-link", onclick: choose }, kind),
-      el("span", { class: "track" }, bar), el("span", { class: "number" }, number.toLocaleString("en")));
+      el("span", { class: "track" }, bar),
+      el("span", { class: "number" }, number.toLocaleString("en")),
+    );
   };
   const byMembers = (a, b) => b.resources.length - a.resources.length || compare(a.id, b.id);
   const dangling = [...absent].sort((a, b) => b.neededBy.length - a.neededBy.length || compare(a.id, b.id));
-  const cycle = (numbers) => el("span", {}, `${numbers.length}: `,
-    ...numbers.slice(0, 12).flatMap((number, at) => [at > 0 ? ", " : null, link(model.things[number])]),
-    numbers.length > 12 ? ` and ${numbers.length - 12} more` : null);
+  const cycle = (numbers) =>
+    el(
+      "span",
+      {},
+      `${numbers.length}: `,
+      ...numbers.slice(0, 12).flatMap((number, at) => [at > 0 ? ", " : null, link(model.things[number])]),
+      numbers.length > 12 ? ` and ${numbers.length - 12} more` : null,
+    );
   const block = (heading, id, ...parts) =>
     el("section", { class: "block", "aria-labelledby": id }, el("h2", { id }, heading), ...parts);
   const none = (text) => el("p", { class: "kind" }, text);
   section.replaceChildren(
-    el("ul", { class: "cards" },
-      card(model.environments.length, "environments", "#environments"), card(registered.length, "resources", "#resources"),
-      card(needs, "dependencies"), card(externals.length, "external things"),
-      card(absent.length, "not registered"), card(found.length, "cycles")),
-    el("div", { class: "blocks" },
+    el(
+      "ul",
+      { class: "cards" },
+      card(model.environments.length, "environments", "#environments"),
+      card(registered.length, "resources", "#resources"),
+      card(needs, "dependencies"),
+      card(externals.length, "external things"),
+      card(absent.length, "not registered"),
+      card(found.length, "cycles"),
+    ),
+    el(
+      "div",
+      { class: "blocks" },
       block("Kinds", "kinds", longList(byCount.map(kindRow), 12)),
-      block("Environments", "largest", model.environments.length === 0 ? none("There are none.")
-        : longList([...model.environments].sort(byMembers).map((environment) =>
-          el("span", { class: "spread" }, environmentLink(environment),
-            el("span", { class: "kind" }, count(environment.resources.length, "resource")))), 12)),
-      block("Needed and not registered", "dangling", dangling.length === 0 ? none("Nothing dangles.")
-        : longList(dangling.map((thing) => el("span", { class: "spread" }, link(thing),
-          el("span", { class: "kind" }, `needed by ${thing.neededBy.length}`))), 12)),
-      block("Cycles", "cycles", found.length === 0 ? none("Nothing needs itself.") : longList(found.map(cycle), 12))),
-    el("p", { class: "kind proof" }, `domesday ${data.version}, cluster ${data.cluster}, digest `, el("code", {}, data.digest)));
+      block(
+        "Environments",
+        "largest",
+        model.environments.length === 0
+          ? none("There are none.")
+          : longList(
+              [...model.environments]
+                .sort(byMembers)
+                .map((environment) =>
+                  el(
+                    "span",
+                    { class: "spread" },
+                    environmentLink(environment),
+                    el("span", { class: "kind" }, count(environment.resources.length, "resource")),
+                  ),
+                ),
+              12,
+            ),
+      ),
+      block(
+        "Needed and not registered",
+        "dangling",
+        dangling.length === 0
+          ? none("Nothing dangles.")
+          : longList(
+              dangling.map((thing) =>
+                el(
+                  "span",
+                  { class: "spread" },
+                  link(thing),
+                  el("span", { class: "kind" }, `needed by ${thing.neededBy.length}`),
+                ),
+              ),
+              12,
+            ),
+      ),
+      block("Cycles", "cycles", found.length === 0 ? none("Nothing needs itself.") : longList(found.map(cycle), 12)),
+    ),
+    el(
+      "p",
+      { class: "kind proof" },
+      `domesday ${data.version}, cluster ${data.cluster}, digest `,
+      el("code", {}, data.digest),
+    ),
+  );
 }
 
 function environmentLink(environment) {
-  const choose = () => { tables.resources.choose(1, environment.id); location.hash = "#resources"; };
+  const choose = () => {
+    tables.resources.choose(1, environment.id);
+    location.hash = "#resources";
+  };
   return el("button", { type: "button", class: "as-link id", onclick: choose }, environment.id);
 }
 
@@ -58,7 +122,10 @@ const environmentIds = (thing) => thing.environments.map((place) => model.enviro
 
 const tables = {
   environments: makeTable(document.getElementById("view-environments"), {
-    name: "environments", one: "environment", rows: model.environments, choices: [],
+    name: "environments",
+    one: "environment",
+    rows: model.environments,
+    choices: [],
     columns: [
       { title: "Id", text: (row) => row.id, cell: environmentLink },
       { title: "Name", text: (row) => row.name },
@@ -68,10 +135,20 @@ const tables = {
     ],
   }),
   resources: makeTable(document.getElementById("view-resources"), {
-    name: "resources", one: "resource", rows: registered,
+    name: "resources",
+    one: "resource",
+    rows: registered,
     choices: [
-      { label: "Kind", values: [...new Set(registered.map((thing) => thing.kind))].sort(compare), has: (row, kind) => row.kind === kind },
-      { label: "Environment", values: model.environments.map(({ id }) => id), has: (row, id) => environmentIds(row).includes(id) },
+      {
+        label: "Kind",
+        values: [...new Set(registered.map((thing) => thing.kind))].sort(compare),
+        has: (row, kind) => row.kind === kind,
+      },
+      {
+        label: "Environment",
+        values: model.environments.map(({ id }) => id),
+        has: (row, id) => environmentIds(row).includes(id),
+      },
     ],
     columns: [
       { title: "Id", text: (row) => row.id, cell: link },
@@ -119,8 +196,10 @@ function showGraph(name) {
 
 function makeSearch(input, list) {
   const texts = model.things.map((thing) =>
-    [thing.id, thing.name, kindOf(thing), ...tagTexts(thing.tags)].join("\n").toLowerCase());
-  let found = [], at = -1;
+    [thing.id, thing.name, kindOf(thing), ...tagTexts(thing.tags)].join("\n").toLowerCase(),
+  );
+  let found = [],
+    at = -1;
   function mark(place) {
     at = place;
     [...list.children].forEach((option, i) => option.setAttribute("aria-selected", String(i === at)));
@@ -141,15 +220,33 @@ function makeSearch(input, list) {
     if (box) box.focus();
   }
   function search() {
-    const words = input.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
+    const words = input.value
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== "");
     if (words.length === 0) return close();
-    const score = (thing) => (thing.id.toLowerCase().startsWith(words[0]) ? 0 : thing.id.toLowerCase().includes(words[0]) ? 1 : 2);
+    const score = (thing) =>
+      thing.id.toLowerCase().startsWith(words[0]) ? 0 : thing.id.toLowerCase().includes(words[0]) ? 1 : 2;
     found = model.things.filter(({ number }) => words.every((word) => texts[number].includes(word)));
     tell(count(found.length, "hit"));
     found = found.sort((a, b) => score(a) - score(b) || compare(a.id, b.id)).slice(0, 12);
-    list.replaceChildren(...found.map((thing, i) =>
-      el("li", { role: "option", id: `found-${i}`, onpointerdown: (event) => { event.preventDefault(); pick(thing); } },
-        el("span", { class: "id" }, thing.id), el("span", { class: "kind" }, [kindOf(thing), thing.name].filter((text) => text !== "").join(" · ")))));
+    list.replaceChildren(
+      ...found.map((thing, i) =>
+        el(
+          "li",
+          {
+            role: "option",
+            id: `found-${i}`,
+            onpointerdown: (event) => {
+              event.preventDefault();
+              pick(thing);
+            },
+          },
+          el("span", { class: "id" }, thing.id),
+          el("span", { class: "kind" }, [kindOf(thing), thing.name].filter((text) => text !== "").join(" · ")),
+        ),
+      ),
+    );
     if (found.length === 0) list.append(el("li", { class: "kind" }, "Nothing was found."));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
@@ -172,8 +269,9 @@ function begin() {
   const what = data.environment === null ? "domesday" : `domesday: ${data.environment}`;
   document.title = what;
   document.getElementById("heading").textContent = what;
+  const time = data.time.replace("T", " ").replace("Z", " UTC");
   document.getElementById("as-of").textContent =
-    `as of sequence ${data.sequence.toLocaleString("en")} (epoch ${data.epoch}), taken ${data.time.replace("T", " ").replace("Z", " UTC")}`;
+    `as of sequence ${data.sequence.toLocaleString("en")} (epoch ${data.epoch}), taken ${time}`;
   showOverview(document.getElementById("view-overview"));
   makeSearch(document.getElementById("search"), document.getElementById("found"));
   const views = document.getElementById("views");

@@ -36,7 +36,9 @@ function link(thing) {
 }
 
 function kindOf(thing) {
-  return { resource: thing.kind, external: "external", absent: "not registered", elsewhere: "not on this page" }[thing.what];
+  return { resource: thing.kind, external: "external", absent: "not registered", elsewhere: "not on this page" }[
+    thing.what
+  ];
 }
 
 function tagTexts(tags) {
@@ -47,16 +49,20 @@ function tagTexts(tags) {
 function longList(items, first = 50) {
   const list = el("ul", { class: "plain" }, ...items.slice(0, first).map((item) => el("li", {}, item)));
   if (items.length <= first) return list;
-  const more = el("button", {
-    type: "button",
-    onclick: () => {
-      const rest = items.slice(first).map((item) => el("li", {}, item));
-      list.append(...rest);
-      more.remove();
-      const next = rest[0].querySelector("a, button");
-      if (next) next.focus();
+  const more = el(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        const rest = items.slice(first).map((item) => el("li", {}, item));
+        list.append(...rest);
+        more.remove();
+        const next = rest[0].querySelector("a, button");
+        if (next) next.focus();
+      },
     },
-  }, `Show ${count(items.length - first, "more", "more")}`);
+    `Show ${count(items.length - first, "more", "more")}`,
+  );
   return el("div", {}, list, more);
 }
 
