@@ -1,6 +1,7 @@
 //! `graph`: questions to the dependency graph, and the pictures of their answers.
 
 mod dot;
+pub mod form;
 mod graphml;
 mod layout;
 mod markup;
@@ -22,7 +23,7 @@ use crate::wire::shape::{
     NodeBody, PathArgs as Path, PathsBody, QuestionBody, ReachArgs as Reach, SubgraphBody,
 };
 
-use super::args::{CyclesArgs, DanglingArgs, Form, GraphQuestion, PathArgs, ReachArgs};
+use super::args::{CyclesArgs, DanglingArgs, GraphQuestion, PathArgs, ReachArgs};
 use super::exit::{Exit, Failure};
 use super::output::{FAINT, Output, one_line};
 use super::register::Register;
@@ -30,6 +31,7 @@ use super::search::footer;
 use super::table::table;
 use super::whole;
 
+use form::Form;
 use picture::Picture;
 
 /// Asks, and shows the answer.
