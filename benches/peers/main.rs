@@ -153,6 +153,7 @@ fn timed(reads: &Reads, question: Question, limit: usize) -> Result<(Duration, A
         at_least: None,
         limit,
         cursor: None,
+        moment: None,
         deadline: None,
     };
     let began = Instant::now();

@@ -15,14 +15,16 @@ use crate::domain::{EntityType, Id, ImpactHash, Nature};
 
 use super::dead::DeadAction;
 use super::graph::args::{GraphArgs, ImpactArgs, OrderArgs};
+use super::graph::form::FormArgs;
 use super::help::{
     AFTER_HELP, APPLY_HELP, COMPARE_HELP, COMPLETIONS_HELP, DEAD_HELP, DRILL_HELP, GRAPH_HELP, HISTORY_HELP,
-    MIRROR_HELP, OPEN_HELP, PROMOTE_HELP, REMOVE_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP, SNAPSHOT_HELP,
-    STATUS_HELP, SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
+    MIRROR_HELP, OPEN_HELP, PROMOTE_HELP, REMOVE_HELP, REPORT_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP,
+    SNAPSHOT_HELP, STATUS_HELP, SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
 };
 use super::instances;
 use super::instances::args::{DrillArgs, PromoteArgs, SecondaryAction, StatusArgs};
 use super::past::{CompareArgs, HistoryArgs};
+use super::report::ReportArgs;
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
 use super::tail::TailAction;
@@ -135,6 +137,9 @@ pub enum Verb {
     /// Keep a copy of the register on disk, one file each, and prove it
     #[command(after_help = MIRROR_HELP)]
     Mirror(MirrorArgs),
+    /// Write the register as one page that opens in a browser, without a server
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Look after the dead letters: messages that nobody could be answered for
     #[command(after_help = DEAD_HELP)]
     Dead {
@@ -360,73 +365,6 @@ pub struct ReachArgs {
     /// How to show it
     #[command(flatten)]
     pub form: FormArgs,
-}
-
-/// How to show a graph.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag, and at most one of them is set"
-)]
-#[derive(Debug, Clone, Copy, Args)]
-pub struct FormArgs {
-    /// How to show it: tree, table, json, dot or mermaid
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        default_value = "tree",
-        hide_possible_values = true,
-        group = "form"
-    )]
-    pub format: Form,
-    /// Short for --format tree
-    #[arg(long, group = "form")]
-    pub tree: bool,
-    /// Short for --format table
-    #[arg(long, group = "form")]
-    pub table: bool,
-    /// Short for --format json
-    #[arg(long, group = "form")]
-    pub json: bool,
-    /// Short for --format dot (Graphviz)
-    #[arg(long, group = "form")]
-    pub dot: bool,
-    /// Short for --format mermaid
-    #[arg(long, group = "form")]
-    pub mermaid: bool,
-}
-
-/// How to show a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// A tree of lines
-    Tree,
-    /// One line for each node
-    Table,
-    /// The answer as it came
-    Json,
-    /// For Graphviz
-    Dot,
-    /// For Mermaid
-    Mermaid,
-}
-
-impl FormArgs {
-    /// The one form that was chosen.
-    pub const fn form(self) -> Form {
-        if self.tree {
-            Form::Tree
-        } else if self.table {
-            Form::Table
-        } else if self.json {
-            Form::Json
-        } else if self.dot {
-            Form::Dot
-        } else if self.mermaid {
-            Form::Mermaid
-        } else {
-            self.format
-        }
-    }
 }
 
 /// Of `graph path`.

@@ -99,7 +99,8 @@ pub(super) const GRAPH_HELP: &str = "\
 Examples:
   domesday graph dependencies web-1            what it needs, as a tree
   domesday graph dependents db-1 --depth 2     what needs it, two steps far
-  domesday graph dependents db-1 --dot | dot -Tsvg > db-1.svg
+  domesday graph dependents db-1 --svg db-1.svg
+  domesday graph dependencies web-1 --graphml > web-1.graphml
   domesday graph path web-1 db-1 --all
   domesday graph impact db-1 --soft            what stops with it, and what is degraded
   domesday graph impact https://idp.example    what stops if something outside does
@@ -131,6 +132,17 @@ Examples:
   domesday mirror /srv/domesday
   domesday mirror copy --once && git -C copy add -A
   domesday mirror copy --exec 'echo \"$DOMESDAY_EVENT $DOMESDAY_ID\"'";
+
+/// Below the options of `report`.
+pub(super) const REPORT_HELP: &str = "\
+The page holds a proved copy of the register as of one moment: counts, tables of
+environments and resources, the graph around any of them, and what stops if one
+stops. It needs no network and may load nothing; whoever has the file can read it.
+Descriptions are cut at 1000 characters, and attributes are left out.
+
+Examples:
+  domesday report register.html
+  domesday report lab-7.html --environment lab-7";
 
 /// Below the options of `dead`.
 pub(super) const DEAD_HELP: &str = "\

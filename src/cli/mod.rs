@@ -18,6 +18,7 @@ pub mod output;
 pub mod past;
 pub mod ping;
 pub mod register;
+pub mod report;
 pub mod schema;
 pub mod search;
 pub mod send;
@@ -29,6 +30,7 @@ pub mod table;
 pub mod tail;
 mod values;
 pub mod watch;
+mod whole;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -117,6 +119,10 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
             let patience = if args.once { PATIENCE } else { PATIENCE_OF_MIRROR };
             let session = open(&global, "mirror", patience)?;
             wait(mirror::run(&args, &session, output))
+        }
+        Verb::Report(args) => {
+            let session = open(&global, "report", PATIENCE)?;
+            wait(report::run(&args, &session, output))
         }
         Verb::Snapshot { action } => snapshot(&action, &global, output),
         Verb::Open(args) => snapshot::open(&args, output),

@@ -213,7 +213,7 @@ pub enum Findings {
     /// The changes of one entity, the latest first.
     History(Vec<Change>),
     /// Two environments side by side.
-    Comparison(Comparison),
+    Comparison(Box<Comparison>),
     /// Strongly connected sets, largest first.
     Cycles(Vec<Vec<Node>>),
     /// Missing resources, by id.

@@ -95,7 +95,7 @@ fn impact(model: &Model, causes: &[String], beyond: Beyond, limit: usize) -> Res
             let name = causes.get(place).map(String::as_str).unwrap_or_default();
             let detail = format!("nothing in the graph is called {name}");
             Problem::new(ProblemKind::NotFound, detail)
-                .at(&format!("/args/ids/{place}"))
+                .at(format!("/args/ids/{place}"))
                 .hint("look for it with the question `search`; something outside is named by its whole URI")
         })?;
     let affected = impact.affected(limit);

@@ -45,7 +45,7 @@ impl Model {
         let Event { key, fact, .. } = &change.event;
         match fact {
             Fact::Created { after } | Fact::Updated { after, .. } | Fact::Restored { after } => {
-                self.put(after)?
+                self.put(after)?;
             }
             Fact::Removed { .. } => self.remove(key),
             Fact::Linked { resources } => {

@@ -156,7 +156,12 @@ impl Reads {
             same,
             shared,
         };
-        Ok(page(as_of, Findings::Comparison(comparison), shown, total))
+        Ok(page(
+            as_of,
+            Findings::Comparison(Box::new(comparison)),
+            shown,
+            total,
+        ))
     }
 }
 

@@ -210,7 +210,10 @@ impl Store {
             Some(_) if is_whole => Ok(()),
             // An older program wrote it, which knew fewer tables. To open them for writing makes them.
             Some(_) => {
-                let noted = self.transact(|transaction| transaction.note_all_history());
+                let noted = self.transact::<_, Fault>(|disk| {
+                    disk.note_all_history()?;
+                    Ok(())
+                });
                 noted.map(Committed::into_inner)
             }
             None if is_empty => {

@@ -265,12 +265,14 @@ fn members(set: &GraphSet) -> Vec<Id> {
 /// Terms that can be read, put together so that most of the whole can be.
 fn sensible(chance: &mut Chance, depth: usize) -> String {
     let mut text = String::new();
-    for number in 0..1 + chance.below(4) {
+    for number in 0..=chance.below(4) {
         if number > 0 {
             text.push_str(chance.pick::<&str>(&[" ", " AND ", " OR ", " -", " NOT "]));
         }
         if depth > 0 && chance.once_in(4) {
-            text.push_str(&format!("({})", sensible(chance, depth - 1)));
+            text.push('(');
+            text.push_str(&sensible(chance, depth - 1));
+            text.push(')');
         } else {
             text.push_str(chance.pick::<&str>(&TERMS));
         }

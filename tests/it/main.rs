@@ -40,6 +40,7 @@ mod mirror;
 mod problems;
 mod promotion;
 mod refused_questions;
+mod report;
 mod search;
 mod secondary;
 mod seeding;

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use domesday::domain::{
-    Answer, Change, Edge, Event, Fact, Findings, Id, Node, Outcome, Position, Problem, Receipt, Target, Trace,
+    Answer, Change, Edge, Event, Fact, Findings, Id, Node, Outcome, Pair, Position, Problem, Receipt,
+    Resource, Target, Trace,
 };
+
 use domesday::wire;
 use serde_json::Value;
 
@@ -176,6 +178,46 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
                 reference.total
             )
         })),
+        Findings::Impact(found) => {
+            lines.push(format!("  of {}", join(found.causes.iter().map(node))));
+            lines.extend(found.affected.iter().map(|affected| {
+                let (effect, why) = (affected.effect.as_str(), affected.why.join(" <- "));
+                format!("  {} {effect}: {why}", node(&affected.node))
+            }));
+            lines.extend(found.environments.iter().map(|hit| {
+                let (stops, weakened, of) = (hit.stops, hit.weakened, hit.resources);
+                format!("  in {}: {stops} + {weakened} of {of}", hit.id)
+            }));
+        }
+        Findings::Order(order) => {
+            lines.extend(
+                order
+                    .waves
+                    .iter()
+                    .map(|wave| format!("  {}", join(wave.iter().map(node)))),
+            );
+            let ring = |cycle: &Vec<Node>| format!("  cycle {}", join(cycle.iter().map(node)));
+            lines.extend(order.cycles.iter().map(ring));
+            let outside = order.outside.iter().map(|outside| node(&outside.node));
+            lines.extend(outside.map(|outside| format!("  outside {outside}")));
+        }
+        Findings::History(changes) => lines.extend(changes.iter().map(|change| {
+            let (kind, key, revision) = (change.event.kind(), &change.event.key, change.event.revision);
+            format!(
+                "  {} {kind} {}={revision} by {}",
+                change.sequence, key.id, change.actor
+            )
+        })),
+        Findings::Comparison(comparison) => {
+            let only = |side: &str, resources: &[std::sync::Arc<Resource>]| {
+                let ids = join(resources.iter().map(|resource| &resource.id));
+                format!("  only {side}: {ids}")
+            };
+            lines.push(only("left", &comparison.left_only));
+            lines.push(only("right", &comparison.right_only));
+            let pair = |pair: &Pair| format!("  {} is not {}", pair.left.id, pair.right.id);
+            lines.extend(comparison.different.iter().map(pair));
+        }
         Findings::Offer(_) | Findings::Piece(_) | Findings::Pong(_) => {}
     }
     lines.extend(truncated.iter().map(|why| format!("  truncated: {why}")));

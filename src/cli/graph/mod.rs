@@ -2,12 +2,19 @@
 
 pub mod args;
 mod dot;
+pub mod form;
+mod graphml;
 mod impact;
+mod layout;
+mod markup;
 mod mermaid;
 mod order;
 mod picture;
+mod svg;
 mod tree;
 
+#[cfg(test)]
+mod drawn;
 #[cfg(test)]
 mod tests;
 
@@ -23,15 +30,17 @@ use crate::wire::shape::{
     NatureWord, NodeBody, PathArgs as Path, PathsBody, QuestionBody, ReachArgs as Reach, SubgraphBody,
 };
 
-use super::args::{CyclesArgs, DanglingArgs, Form, GraphQuestion, PathArgs, ReachArgs};
+use super::args::{CyclesArgs, DanglingArgs, GraphQuestion, PathArgs, ReachArgs};
 use super::exit::{Exit, Failure};
 use super::output::{FAINT, Output, one_line};
 use super::register::Register;
 use super::search::footer;
 use super::session::Answer;
 use super::table::table;
+use super::whole;
 
 use args::GraphArgs;
+use form::Form;
 use picture::Picture;
 
 /// Asks, and shows the answer.
@@ -127,21 +136,20 @@ async fn reach(
         ..
     } = answer.body;
     let picture = Picture::new(findings, truncated);
+    if let Some(file) = &args.form.svg {
+        let footer = footer(&counted(way, total), &as_of);
+        return draw(file, &picture, args, way, &footer, output);
+    }
     match form {
         Form::Tree => output.print(&tree::render(&picture, args.id.as_str(), way))?,
         Form::Table => output.print(&nodes(picture.nodes(), output.width()))?,
         Form::Dot => output.print(&dot::render(&picture))?,
         Form::Mermaid => output.print(&mermaid::render(&picture))?,
+        Form::Graphml => output.print(&graphml::render(&picture))?,
         Form::Json => {}
     }
     if matches!(form, Form::Tree | Form::Table) {
-        let what = match (way, total) {
-            (Way::Dependencies, 1) => "dependency",
-            (Way::Dependencies, _) => "dependencies",
-            (Way::Dependents, 1) => "dependent",
-            (Way::Dependents, _) => "dependents",
-        };
-        output.tell(&footer(&format!("{total} {what}"), &as_of));
+        output.tell(&footer(&counted(way, total), &as_of));
     }
     if let Some(reason) = picture.truncated()
         && form != Form::Tree
@@ -149,6 +157,57 @@ async fn reach(
         output.tell(&format!("{FAINT}truncated: {reason}{FAINT:#}"));
     }
     Ok(Exit::Ok)
+}
+
+/// Draws the picture into its file.
+fn draw(
+    file: &std::path::Path,
+    picture: &Picture,
+    args: &ReachArgs,
+    way: Way,
+    footer: &str,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let count = picture.nodes().len();
+    if count > svg::NODES_MAX {
+        let what = format!(
+            "the picture would have {count} boxes, and nobody can read one of more than {}: {} is not written",
+            svg::NODES_MAX,
+            file.display()
+        );
+        return Err(Failure::usage(what).hint(format!(
+            "--depth goes fewer steps, --limit {} draws only the nearest; --dot and --graphml have no such bound",
+            svg::NODES_MAX
+        )));
+    }
+    let title = match way {
+        Way::Dependencies => format!("What {} needs", args.id),
+        Way::Dependents => format!("What needs {}", args.id),
+    };
+    let mut note = anstream::adapter::strip_str(footer).to_string();
+    if let Some(reason) = picture.truncated() {
+        let _ = write!(note, "; truncated: {reason}");
+    }
+    let text = svg::render(picture, &title, &note, way).map_err(|fault| {
+        Failure::usage(format!("there is no picture: {fault}; {} is not written", file.display()))
+            .hint("--depth goes fewer steps, --limit draws only the nearest; --dot and --graphml have no such bound")
+    })?;
+    whole::write(file, text.as_bytes())?;
+    output.tell(&format!("{footer}{FAINT}; drawn to {}{FAINT:#}", file.display()));
+    if let Some(reason) = picture.truncated() {
+        output.tell(&format!("{FAINT}truncated: {reason}{FAINT:#}"));
+    }
+    Ok(Exit::Ok)
+}
+
+fn counted(way: Way, total: u64) -> String {
+    let what = match (way, total) {
+        (Way::Dependencies, 1) => "dependency",
+        (Way::Dependencies, _) => "dependencies",
+        (Way::Dependents, 1) => "dependent",
+        (Way::Dependents, _) => "dependents",
+    };
+    format!("{total} {what}")
 }
 
 fn natures(natures: &[Nature]) -> Option<Vec<NatureWord>> {

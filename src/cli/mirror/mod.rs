@@ -11,6 +11,7 @@ mod heard;
 mod hook;
 mod names;
 mod report;
+pub(super) mod take;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::broker::{self, Client, Consumer, Delivery, Message};
 use crate::wire;
-use crate::wire::shape::{QuestionBody, SyncArgs};
+use crate::wire::shape::{CursorBody, ProblemBody, QuestionBody, SyncArgs};
 
 use super::args::MirrorArgs;
 use super::exit::{Exit, Failure};
@@ -175,10 +176,7 @@ impl Mirror<'_> {
             // What is acknowledged and not yet on disk is asked for again after a crash: the cursor says from where.
             drop(delivery.ack().await);
             if let Heard::Refused(problem) = &heard {
-                let failure = refusal(problem);
-                if problem.slug() != "unavailable" || self.session.left().is_zero() {
-                    return Err(failure);
-                }
+                refused(problem, self.session)?;
                 let wait = waits.next().unwrap_or(SILENCE);
                 tokio::time::sleep(wait).await;
                 self.asking = true;
@@ -201,35 +199,11 @@ impl Mirror<'_> {
     /// Asks for a sync, through a queue that is new each time: what an earlier sync still sends finds nobody.
     async fn ask(&mut self, client: &Client) -> Result<Consumer, broker::Fault> {
         self.copy.ask();
-        let inbox = client.inbox().await?;
-        let question = QuestionBody::new(SyncArgs {
-            filter: None,
-            cursor: self.copy.cursor().cloned(),
-        });
-        let id = uuid::Uuid::now_v7().to_string();
-        let message = Message {
-            body: wire::to_bytes(&question),
-            kind: Some("sync".to_owned()),
-            message_id: Some(id.clone()),
-            correlation_id: Some(id),
-            reply_to: Some(inbox.queue().to_owned()),
-            content_type: Some(wire::CONTENT_TYPE.to_owned()),
-            expiration: Some(SILENCE.as_millis().to_string()),
-            app_id: Some(concat!("domesday/", env!("CARGO_PKG_VERSION")).to_owned()),
-            ..Message::default()
-        };
-        let exchange = self.session.names().questions();
-        client.publish(&exchange, "sync", &message, SILENCE).await?;
-        Ok(inbox)
+        ask(self.session, client, self.copy.cursor()).await
     }
 
     fn silent(&mut self) -> Result<(), Failure> {
-        if self.session.left().is_zero() {
-            return Err(
-                Failure::new(Exit::TryAgain, "no server answers the question `sync`")
-                    .hint("is a server running in this namespace? --timeout waits longer"),
-            );
-        }
+        unanswered(self.session)?;
         self.report.notice("no server answers; asking again", self.output);
         self.asking = true;
         Ok(())
@@ -328,6 +302,53 @@ impl Mirror<'_> {
             .save(self.copy.cursor())
             .map_err(|fault| unusable(&fault))
     }
+}
+
+/// Asks for a sync from a position on, through a queue that is new each time.
+async fn ask(
+    session: &Session,
+    client: &Client,
+    cursor: Option<&CursorBody>,
+) -> Result<Consumer, broker::Fault> {
+    let inbox = client.inbox().await?;
+    let question = QuestionBody::new(SyncArgs {
+        filter: None,
+        cursor: cursor.cloned(),
+    });
+    let id = uuid::Uuid::now_v7().to_string();
+    let message = Message {
+        body: wire::to_bytes(&question),
+        kind: Some("sync".to_owned()),
+        message_id: Some(id.clone()),
+        correlation_id: Some(id),
+        reply_to: Some(inbox.queue().to_owned()),
+        content_type: Some(wire::CONTENT_TYPE.to_owned()),
+        expiration: Some(SILENCE.as_millis().to_string()),
+        app_id: Some(concat!("domesday/", env!("CARGO_PKG_VERSION")).to_owned()),
+        ..Message::default()
+    };
+    let exchange = session.names().questions();
+    client.publish(&exchange, "sync", &message, SILENCE).await?;
+    Ok(inbox)
+}
+
+/// What to do when no server answers in time: ask again, until patience ends.
+fn unanswered(session: &Session) -> Result<(), Failure> {
+    if session.left().is_zero() {
+        return Err(
+            Failure::new(Exit::TryAgain, "no server answers the question `sync`")
+                .hint("is a server running in this namespace? --timeout waits longer"),
+        );
+    }
+    Ok(())
+}
+
+/// What to do when the question is refused: a server that is busy now is asked again.
+fn refused(problem: &ProblemBody, session: &Session) -> Result<(), Failure> {
+    if problem.slug() != "unavailable" || session.left().is_zero() {
+        return Err(refusal(problem));
+    }
+    Ok(())
 }
 
 async fn next(consumer: &mut Option<Consumer>) -> Option<Delivery> {

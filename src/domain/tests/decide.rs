@@ -155,7 +155,11 @@ fn many_links_are_several_events() {
     assert_eq!(members, count);
     let key = EntityKey::environment(id("lab"));
     let mode = RemoveMode::Detach;
-    let (events, members) = run(Command::Remove { key, mode });
+    let (events, members) = run(Command::Remove {
+        key,
+        mode,
+        expect_impact: None,
+    });
     let unlinked = |revision| ("environment.unlinked", revision);
     assert_eq!(
         events,

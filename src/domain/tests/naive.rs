@@ -80,7 +80,11 @@ impl Work<'_> {
                 self.write(key, &after);
                 self.members(&key.id, members.as_deref())
             }
-            Command::Remove { key, mode } => {
+            Command::Remove {
+                key,
+                mode,
+                expect_impact: _,
+            } => {
                 self.expected(key, step.expect)?;
                 self.remove(key, *mode)
             }

@@ -108,6 +108,7 @@ impl Running {
             at_least: None,
             limit: 1_000,
             cursor: None,
+            moment: None,
             deadline: None,
         };
         match reads.answer(&inquiry).unwrap().unwrap().findings {

@@ -31,7 +31,7 @@ pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
             with_findings(answer, cluster, took_us, HistoryBody { items })
         }
         Findings::Comparison(comparison) => {
-            with_findings(answer, cluster, took_us, ComparisonBody::from(comparison))
+            with_findings(answer, cluster, took_us, ComparisonBody::from(&**comparison))
         }
         Findings::Cycles(cycles) => {
             let cycles = cycles.iter().map(|cycle| nodes(cycle)).collect();
