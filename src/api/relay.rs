@@ -14,7 +14,7 @@ use super::envelope::event;
 use super::{Api, Fault};
 use crate::broker::{Confirmation, PublishFault, Publisher, Session, confirmed_in_order};
 use crate::domain::{Bookmark, Change, Position, Timestamp};
-use crate::engine::Point;
+use crate::engine::{News, Point};
 use crate::wire;
 
 /// Changes that are read from the log at once.
@@ -82,6 +82,7 @@ impl Relay<'_> {
         let mut bookmark: Option<Bookmark> = None;
         // Told after the last event of the epoch before.
         let mut begun = self.begun().await?;
+        let mut news = News::default();
         loop {
             self.send_due(next, &mut begun, &mut bookmark).await?;
             let changes = self.read(next, READ_MAX).await?;
@@ -100,8 +101,13 @@ impl Relay<'_> {
                 }
                 continue;
             }
+            if let Some(last) = changes.iter().rfind(|change| change.transaction.is_last())
+                && !news.covers(last.sequence)
+            {
+                news = self.news(next).await?;
+            }
             for change in &changes {
-                self.send_event(change, &mut counts).await?;
+                self.send_event(change, &mut counts, &news).await?;
                 next = change.sequence + 1;
                 self.send_due(next, &mut begun, &mut bookmark).await?;
             }
@@ -169,7 +175,18 @@ impl Relay<'_> {
         Ok(tokio::task::spawn_blocking(move || reads.changes(from, most)).await??)
     }
 
-    async fn send_event(&self, change: &Change, counts: &mut Vec<(String, u64)>) -> Result<(), Fault> {
+    /// What transactions did to the graph as a whole, those that end from here on.
+    async fn news(&self, first: u64) -> Result<News, Fault> {
+        let reads = Arc::clone(self.api.engine.reads());
+        Ok(tokio::task::spawn_blocking(move || reads.news(first)).await??)
+    }
+
+    async fn send_event(
+        &self,
+        change: &Change,
+        counts: &mut Vec<(String, u64)>,
+        news: &News,
+    ) -> Result<(), Fault> {
         let cluster = self.api.engine.reads().cluster();
         if change.transaction.index == 0 {
             counts.clear();
@@ -191,6 +208,12 @@ impl Relay<'_> {
         if last {
             // The last event counts as published only with the message that closes its transaction.
             let closing = wire::render_transaction(change, counts, cluster, self.namespace);
+            let news = news
+                .of(sequence)
+                .map(|news| wire::render_news(change, news, cluster, self.namespace));
+            for outgoing in news.into_iter().flatten() {
+                self.send(outgoing, change.time, None).await?;
+            }
             self.send(closing, change.time, Some(sequence)).await?;
         }
         Ok(())

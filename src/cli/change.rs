@@ -13,6 +13,7 @@ use super::args::{RemoveArgs, RestoreArgs};
 use super::exit::{Exit, Failure};
 use super::output::{Output, visible};
 use super::session::{Answer, Order, Session};
+use super::would;
 
 /// What the replies are told with.
 struct Telling {
@@ -120,7 +121,8 @@ impl Telling {
                 let would = if self.dry_run { "would be " } else { "" };
                 let revision = reply.revisions.get(&format!("{entity}:{id}"));
                 let revision = revision.map_or_else(String::new, |n| format!(" (revision {n})"));
-                output.print(&format!("{entity} {id} {would}{}{revision}\n", self.done))?;
+                let graph = would::lines(reply.graph.as_ref(), reply.impact.as_ref());
+                output.print(&format!("{entity} {id} {would}{}{revision}\n{graph}", self.done))?;
             }
             OutcomeWord::Unchanged => {
                 output.print(&format!("{entity} {id} {}\n", self.not_needed))?;

@@ -31,6 +31,7 @@ pub mod tail;
 mod values;
 pub mod watch;
 mod whole;
+mod would;
 
 use std::future::Future;
 use std::process::ExitCode;

@@ -4,15 +4,17 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::broker::Message;
 use crate::wire;
-use crate::wire::shape::EventBody;
+use crate::wire::shape::{CycleBody, DanglingClearedBody, DanglingItem, EventBody, NewsBody};
 
 use super::args::WatchArgs;
 use super::exit::{Exit, Failure};
 use super::output::{ALARM, FAINT, GOOD, NAME, NOTICE, Output, one_line};
 use super::session::{Session, failure};
+use super::would::ids;
 
 /// Changed pointers that one line shows.
 const CHANGED_SHOWN: usize = 6;
@@ -118,6 +120,9 @@ fn line(message: &Message, json: bool) -> Option<String> {
         let value: serde_json::Value = serde_json::from_slice(&message.body).ok()?;
         return Some(format!("{value}\n"));
     }
+    if let Some(line) = news(message) {
+        return Some(line);
+    }
     let Ok(event) = wire::from_bytes::<EventBody<IgnoredAny>>(&message.body) else {
         let kind = message.kind.as_deref().unwrap_or("an event without a type");
         let body = String::from_utf8_lossy(&message.body);
@@ -154,6 +159,34 @@ fn line(message: &Message, json: bool) -> Option<String> {
         one_line(&event.kind),
         one_line(&event.id),
         event.revision,
+    ))
+}
+
+/// Something that came or went in the graph as a whole; none for another event.
+fn news(message: &Message) -> Option<String> {
+    let kind = message.kind.as_deref()?;
+    let event = wire::from_bytes::<NewsBody<Value>>(&message.body).ok()?;
+    let about = match kind {
+        "dependency.cycle.appeared" | "dependency.cycle.cleared" => {
+            let cycle: CycleBody = serde_json::from_value(event.about).ok()?;
+            ids(&cycle.resources, cycle.resources_total)
+        }
+        "dependency.dangling.appeared" => {
+            let reference: DanglingItem = serde_json::from_value(event.about).ok()?;
+            let dependents = ids(&reference.dependents, reference.dependents_total);
+            format!("{NAME}{}{NAME:#} for {dependents}", one_line(&reference.id))
+        }
+        "dependency.dangling.cleared" => {
+            let cleared: DanglingClearedBody = serde_json::from_value(event.about).ok()?;
+            format!("{NAME}{}{NAME:#}", one_line(&cleared.id))
+        }
+        _ => return None,
+    };
+    let style = if kind.ends_with("cleared") { GOOD } else { ALARM };
+    Some(format!(
+        "{FAINT}{}{FAINT:#} {style}{}{style:#} {about}\n",
+        short_time(&event.time),
+        one_line(kind),
     ))
 }
 

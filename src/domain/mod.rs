@@ -16,6 +16,7 @@ mod id;
 mod impact;
 mod limits;
 mod membership;
+mod news;
 mod offer;
 mod order;
 mod parcel;
@@ -45,6 +46,7 @@ pub use id::{EntityKey, EntityType, ID_CHARS_MAX, Id, IdError, Timestamp};
 pub use impact::{Affected, Effect, HitEnvironment, ImpactFindings, ImpactHash};
 pub use limits::{Limits, NAME_BYTES_MAX, check, escape};
 pub use membership::Membership;
+pub use news::GraphNews;
 pub use offer::{Offer, PIECE_BYTES, Piece};
 pub use order::{Broken, Crew, Order, Outside, Purpose};
 pub use parcel::Parcel;
@@ -54,7 +56,7 @@ pub use question::{
     Answer, Bookmark, Dangling, Direction, Edge, Findings, Inquiry, Moment, Natures, Node, Pong, Position,
     Question, Role, Subgraph,
 };
-pub use receipt::{Outcome, Receipt};
+pub use receipt::{Outcome, Receipt, WhatIf};
 pub use standing::{NoStanding, Standing};
 pub use sync::{Cursor, Filter, SyncRequest, Verdict};
 pub use view::{Entity, Live, Overlay, Tombstone, View, ViewFault};

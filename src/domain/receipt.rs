@@ -2,6 +2,8 @@
 
 use super::event::Event;
 use super::id::EntityKey;
+use super::impact::ImpactFindings;
+use super::news::GraphNews;
 use super::problem::Problem;
 use super::question::Position;
 
@@ -18,8 +20,19 @@ pub struct Receipt {
     pub counts: Vec<(String, u64)>,
     /// Whether this is the receipt of an earlier delivery of the same command.
     pub duplicate: bool,
-    /// For a dry run: the events that it would cause.
-    pub would_cause: Option<Vec<Event>>,
+    /// For a dry run: what it would do.
+    pub would: Option<Box<WhatIf>>,
+}
+
+/// What a command would do, as of the position of its receipt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WhatIf {
+    /// The events that it would cause.
+    pub events: Vec<Event>,
+    /// What these would do to the graph as a whole.
+    pub news: GraphNews,
+    /// What stops if the resources that it would remove stop; `None` where it would remove none.
+    pub impact: Option<ImpactFindings>,
 }
 
 /// What came of a command.

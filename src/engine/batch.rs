@@ -7,8 +7,8 @@ use super::inbox::Inbox;
 use super::model::{Model, read_model};
 use super::{Fault, store};
 use crate::domain::{
-    Change, Entity, EntityKey, Envelope, Event, Id, Outcome, Overlay, Position, Problem, ProblemKind,
-    Receipt, Refusal, Rules, Timestamp, Transaction, View, ViewFault, decide,
+    Change, Entity, EntityKey, Envelope, Event, GraphNews, Id, Outcome, Overlay, Position, Problem,
+    ProblemKind, Receipt, Refusal, Rules, Timestamp, Transaction, View, ViewFault, WhatIf, decide,
 };
 use crate::store::{Answered, ReceiptMark};
 
@@ -184,7 +184,12 @@ impl Staging<'_> {
         }
         match decide(overlay, &envelope.step, &self.rules, self.now) {
             Ok(events) if envelope.dry_run => Ok(Receipt {
-                would_cause: Some(events.clone()),
+                // What it would do to the graph is found once the graph has what was decided before.
+                would: Some(Box::new(WhatIf {
+                    events: events.clone(),
+                    news: GraphNews::default(),
+                    impact: None,
+                })),
                 ..settled(&events, position)
             }),
             Ok(events) => {
@@ -312,7 +317,7 @@ fn answered(outcome: Outcome, position: Position) -> Receipt {
         revisions: Vec::new(),
         counts: Vec::new(),
         duplicate: false,
-        would_cause: None,
+        would: None,
     }
 }
 

@@ -98,17 +98,20 @@ fn impact(model: &Model, causes: &[String], beyond: Beyond, limit: usize) -> Res
                 .at(format!("/args/ids/{place}"))
                 .hint("look for it with the question `search`; something outside is named by its whole URI")
         })?;
-    let affected = impact.affected(limit);
-    let shown = affected.len();
-    let total = impact.total();
-    let findings = ImpactFindings {
-        causes: impact.causes(),
-        affected,
-        counts: Effect::ALL.map(|effect| impact.count(effect)),
-        environments: hit_environments(model, &impact),
-        hash: impact.hash(),
-    };
+    let findings = impact_findings(model, &impact, limit);
+    let (shown, total) = (findings.affected.len(), impact.total());
     Ok(page(model.position, Findings::Impact(findings), shown, total))
+}
+
+/// An impact as answers show it, with at most `limit` of the affected resources.
+pub(super) fn impact_findings(model: &Model, impact: &Impact<'_>, limit: usize) -> ImpactFindings {
+    ImpactFindings {
+        causes: impact.causes(),
+        affected: impact.affected(limit),
+        counts: Effect::ALL.map(|effect| impact.count(effect)),
+        environments: hit_environments(model, impact),
+        hash: impact.hash(),
+    }
 }
 
 /// The environments that have affected resources, or causes, with where people enter them.

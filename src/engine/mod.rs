@@ -16,6 +16,7 @@ mod inbox;
 mod indexer;
 mod ladder;
 mod model;
+mod news;
 mod past;
 mod reads;
 mod recover;
@@ -24,6 +25,7 @@ mod searches;
 mod shelf;
 #[cfg(test)]
 mod tests;
+mod what_if;
 mod writer;
 
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub use drill::{DrillCopy, Drilled};
 pub use fail_at::{FailAt, Point, UnknownPoint};
 pub use follow::Unfollowable;
 pub use model::Model;
+pub use news::News;
 pub use reads::{Reads, Totals};
 pub use recover::{Setup, is_new, read_only, start};
 pub use schedule::{Looked, Schedule, SnapshotConfig};

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::Fault;
+use super::news::News;
 use crate::domain::graph::{Graph, GraphFull};
 use crate::domain::{
     Change, Digest, Document, EntityKey, EntityType, Environment, Event, Fact, Id, Membership, Position,
@@ -22,6 +23,8 @@ pub struct Model {
     pub position: Position,
     /// The digest of all live entities, as of the position.
     pub digest: Digest,
+    /// What the last transactions did to the graph as a whole.
+    pub(super) news: News,
 }
 
 impl Model {
@@ -37,12 +40,28 @@ impl Model {
             model.put(&live.document)?;
         }
         snapshot.each_member(|environment, resource| model.membership.link(&environment, &resource))?;
+        model.graph.watch();
+        model.news = News::after(model.position.sequence);
         Ok(model)
     }
 
     /// Takes a committed change in.
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), GraphFull> {
-        let Event { key, fact, .. } = &change.event;
+        self.follow(&change.event)?;
+        self.position = Position {
+            epoch: change.epoch,
+            sequence: change.sequence,
+        };
+        if change.transaction.is_last() {
+            let news = self.graph.settle();
+            self.news.add(change.sequence, news);
+        }
+        Ok(())
+    }
+
+    /// Takes in what has happened to an entity, or would.
+    pub(super) fn follow(&mut self, event: &Event) -> Result<(), GraphFull> {
+        let Event { key, fact, .. } = event;
         match fact {
             Fact::Created { after } | Fact::Updated { after, .. } | Fact::Restored { after } => {
                 self.put(after)?;
@@ -59,17 +78,20 @@ impl Model {
                 }
             }
         }
-        self.digest.follow(&change.event);
-        self.position = Position {
-            epoch: change.epoch,
-            sequence: change.sequence,
-        };
+        self.digest.follow(event);
         Ok(())
     }
 
     /// Takes back the last change that is in it; `before` is where the register was before that.
     pub(super) fn take_back(&mut self, change: &Change, before: Position) -> Result<(), GraphFull> {
-        let Event { key, fact, .. } = &change.event;
+        self.unfollow(&change.event)?;
+        self.position = before;
+        Ok(())
+    }
+
+    /// Takes back what was taken in last.
+    pub(super) fn unfollow(&mut self, event: &Event) -> Result<(), GraphFull> {
+        let Event { key, fact, .. } = event;
         match fact {
             Fact::Created { .. } | Fact::Restored { .. } => self.remove(key),
             Fact::Updated { after, before } => {
@@ -89,8 +111,7 @@ impl Model {
                 }
             }
         }
-        self.digest.take_back(&change.event);
-        self.position = before;
+        self.digest.take_back(event);
         Ok(())
     }
 

@@ -48,6 +48,8 @@ struct Waiting {
     entries: Vec<(Entry, oneshot::Sender<Position>)>,
     ticked: bool,
     draining: bool,
+    /// The last command is a dry run, which says what it would do to the graph as it is after those before it.
+    trying_out: bool,
 }
 
 impl Waiting {
@@ -58,6 +60,7 @@ impl Waiting {
                     Command::Batch { steps } => steps.len().max(1),
                     _ => 1,
                 };
+                self.trying_out = envelope.dry_run;
                 self.commands.push(*envelope);
                 self.answers.push(answer);
             }
@@ -84,6 +87,7 @@ impl Writer {
             let mut waiting = Waiting::default();
             waiting.take(first);
             while waiting.weight < self.config.commit_commands_max
+                && !waiting.trying_out
                 && let Ok(job) = jobs.try_recv()
             {
                 waiting.take(job);
@@ -124,7 +128,7 @@ impl Writer {
             changes_max: self.config.changes_max,
         };
         let marks = (staging.published, staging.shipped);
-        let staged = self
+        let mut staged = self
             .store
             .transact(|disk| {
                 let staged = staging.stage(disk, &waiting.commands)?;
@@ -140,6 +144,7 @@ impl Writer {
         self.inbox.forget(staged.forgotten_below);
         self.apply(&staged.changes)?;
         self.fail_at.pass(Point::Applied);
+        self.try_out(&mut staged.receipts)?;
         for (answer, receipt) in waiting.answers.into_iter().zip(staged.receipts) {
             // Nobody waits any more when the connection is gone; the command will come again and find its receipt.
             let _ = answer.send(receipt);
@@ -155,12 +160,14 @@ impl Writer {
             epoch: last.epoch.max(self.position.epoch),
             sequence: last.sequence,
         };
+        let published = self.published.get();
         let job = {
             let mut model = self.model.write().unwrap_or_else(PoisonError::into_inner);
             for change in changes {
                 model.apply(change)?;
             }
             model.position = position;
+            model.news.forget(published);
             IndexJob::of(changes, &model)
         };
         self.arrive(position, job)

@@ -12,8 +12,8 @@ const BINDING: &str = "0.3.0";
 const REPLY: &str = "reply";
 /// What comes back for a question that has no answer.
 const QUESTION_PROBLEM: &str = "question.problem";
-/// Events without a sequence of their own: no reader has missed one.
-const UNNUMBERED: [&str; 2] = ["transaction.committed", "bookmark"];
+/// What the types of events begin with that have a sequence of their own, and are routed for environments too.
+const NUMBERED: [&str; 2] = ["environment.", "resource."];
 
 /// The `AsyncAPI` document as its file `asyncapi.yaml` has it.
 pub fn asyncapi_text() -> String {
@@ -65,8 +65,12 @@ fn names(group: Group) -> Vec<&'static str> {
 
 fn numbered_events() -> Vec<&'static str> {
     let mut events = names(Group::Event);
-    events.retain(|name| !UNNUMBERED.contains(name));
+    events.retain(|name| is_numbered(name));
     events
+}
+
+fn is_numbered(event: &str) -> bool {
+    NUMBERED.iter().any(|start| event.starts_with(start))
 }
 
 /// What may come back for a question.
@@ -181,10 +185,7 @@ fn operations() -> Map<String, Value> {
     let events = Group::Event.entries().map(|entry| {
         let mut binding =
             json!({ "deliveryMode": 2, "mandatory": false, "timestamp": true, "bindingVersion": BINDING });
-        if let Some(fields) = binding
-            .as_object_mut()
-            .filter(|_| !UNNUMBERED.contains(&entry.name))
-        {
+        if let Some(fields) = binding.as_object_mut().filter(|_| is_numbered(entry.name)) {
             let routed = format!("{}.environment.<id>", entry.name);
             fields.insert("cc".to_owned(), json!([routed]));
         }

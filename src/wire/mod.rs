@@ -23,7 +23,7 @@ pub use read::{
 pub use render::{
     CC_ENVIRONMENTS_MAX, Outgoing, SyncMessage, SyncOf, document_to_json, format_duration, format_time,
     render_answer, render_bookmark, render_diverged, render_drilled, render_epoch_started, render_event,
-    render_problem_reply, render_question_problem, render_reply, render_transaction,
+    render_news, render_problem_reply, render_question_problem, render_reply, render_transaction,
 };
 
 use serde::Serialize;

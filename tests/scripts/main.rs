@@ -162,5 +162,5 @@ macro_rules! scripts {
 
 scripts! {
     batch, cycles, dangling, dry_run, expect, externals, groups, inbox, limits, links, patch, put, questions,
-    remove_environment, remove_resource, restart, restore, search, tombstones, together, upgrade_1,
+    remove_environment, remove_resource, restart, restore, search, tombstones, together, upgrade_1, what_if,
 }

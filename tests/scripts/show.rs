@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use domesday::domain::{
     Answer, Change, Edge, Event, Fact, Findings, Id, Node, Outcome, Pair, Position, Problem, Receipt,
-    Resource, Target, Trace,
+    Resource, Target, Trace, WhatIf,
 };
 
 use domesday::wire;
@@ -17,13 +17,13 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
         revisions,
         counts,
         duplicate,
-        would_cause,
+        would,
     } = receipt;
     let mut line = format!("{} at {}", outcome.as_str(), self::position(*position));
     if *duplicate {
         line += ", a duplicate";
     }
-    if would_cause.is_some() {
+    if would.is_some() {
         line += ", a dry run";
     }
     if !revisions.is_empty() {
@@ -37,8 +37,30 @@ pub(crate) fn receipt(receipt: &Receipt) -> Vec<String> {
     if let Outcome::Rejected(problem) | Outcome::Expired(problem) = outcome {
         lines.extend(self::problem(problem));
     }
-    for event in would_cause.iter().flatten() {
-        lines.push(format!("  would be {}", self::event(event)));
+    if let Some(would) = would {
+        lines.extend(what_if(would));
+    }
+    lines
+}
+
+fn what_if(would: &WhatIf) -> Vec<String> {
+    let WhatIf { events, news, impact } = would;
+    let mut lines: Vec<String> = events
+        .iter()
+        .map(|event| format!("  would be {}", self::event(event)))
+        .collect();
+    let cycle = |what, cycle| format!("  cycle would {what}: {}", ids(cycle));
+    lines.extend(news.cycles_cleared.iter().map(|ids| cycle("end", ids)));
+    lines.extend(news.cycles_appeared.iter().map(|ids| cycle("begin", ids)));
+    let cleared = news.dangling_cleared.iter();
+    lines.extend(cleared.map(|id| format!("  {id} would not dangle any more")));
+    lines.extend(news.dangling_appeared.iter().map(|reference| {
+        let (id, total) = (&reference.id, reference.total);
+        format!("  {id} would dangle for {total}: {}", join(&reference.dependents))
+    }));
+    if let Some(impact) = impact {
+        let stopped = join(impact.affected.iter().map(|affected| node(&affected.node)));
+        lines.push(format!("  {} would stop: {stopped}", impact.counts[0]));
     }
     lines
 }

@@ -23,6 +23,7 @@ use super::manifest::{self, Manifest};
 use super::output::{ALARM, FAINT, NAME, NOTICE, Output, one_line, visible};
 use super::session::Session;
 use super::settings::PATIENCE_OF_APPLY;
+use super::would;
 
 use chunk::{BATCH_BYTES_MAX, cut};
 use progress::Progress;
@@ -76,7 +77,7 @@ fn steps(manifest: &mut Manifest, args: &ApplyArgs, output: &mut Output) -> [Ste
         }
         if forget_members(manifest) {
             output.tell(&format!(
-                "{NOTICE}note:{NOTICE:#} this is too much for one dry run: the resources of environments are not checked"
+                "{NOTICE}note:{NOTICE:#} this is too much for one dry run: the resources of environments are not checked, nor is the graph"
             ));
         }
     }
@@ -192,6 +193,7 @@ fn report(
             one_line(id)
         );
     }
+    text.push_str(&would::lines(tally.graph(), None));
     text.push_str(&tally.summary(manifest.definitions.len(), took, args.dry_run));
     output.print(&text)
 }

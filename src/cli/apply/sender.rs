@@ -101,6 +101,7 @@ impl Sender<'_> {
         for (kind, count) in reply.counts {
             *tally.counts.entry(kind).or_default() += count;
         }
+        tally.graphs.extend(reply.graph);
         let events = reply.events.unwrap_or_default();
         tally
             .events

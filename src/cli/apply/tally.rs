@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::domain::EntityKey;
 
+use crate::wire::shape::GraphNewsBody;
+
 use super::super::manifest::{Manifest, Place};
 use super::super::output::{ALARM, FAINT, GOOD, NOTICE};
 
@@ -36,6 +38,8 @@ pub(super) struct Tally {
     pub(super) rejected: usize,
     /// Type and id of each event that a dry run would cause.
     pub(super) events: Vec<(String, String)>,
+    /// What each transaction of a dry run would do to the graph, as if it were the only one.
+    pub(super) graphs: Vec<GraphNewsBody>,
 }
 
 /// Ends of event types and what the summary calls them, in its order.
@@ -57,14 +61,25 @@ impl Tally {
             rejections,
             rejected,
             events,
+            graphs,
         } = other;
         self.done += done;
         self.unchanged += unchanged;
         self.rejected += rejected;
         self.rejections.extend(rejections);
         self.events.extend(events);
+        self.graphs.extend(graphs);
         for (kind, count) in counts {
             *self.counts.entry(kind).or_default() += count;
+        }
+    }
+
+    /// What a dry run would do to the graph; `None` where that would take several transactions, which do not know of each
+    /// other.
+    pub(super) fn graph(&self) -> Option<&GraphNewsBody> {
+        match self.graphs.as_slice() {
+            [graph] => Some(graph),
+            _ => None,
         }
     }
 
@@ -144,6 +159,7 @@ impl Tally {
                     .iter()
                     .map(|(kind, id)| json!({"type": kind, "id": id}));
                 fields.insert("events".to_owned(), events.collect());
+                fields.extend(self.graph().map(|graph| ("graph".to_owned(), json!(graph))));
             }
         }
         body

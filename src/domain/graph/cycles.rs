@@ -75,19 +75,9 @@ impl Graph {
     /// Every set of resources that need each other, largest first; a resource that needs itself is a set of one. With
     /// `among`, only sets that have such a resource.
     pub fn cycles(&self, natures: Natures, among: Option<&dyn Fn(&Id) -> bool>) -> Vec<Vec<Node>> {
-        let nodes = self.cyclic_core(natures);
-        let followed = Followed {
-            graph: self,
-            natures,
-            nodes: &nodes,
-        };
-        // Kosaraju and not Tarjan: petgraph's Tarjan recurses, and a long chain would overflow the stack.
-        let mut sets: Vec<Vec<Node>> = petgraph::algo::kosaraju_scc(followed)
+        let mut sets: Vec<Vec<Node>> = self
+            .cycle_sets(natures)
             .into_iter()
-            .filter(|set| match set.as_slice() {
-                [node] => followed.neighbors(*node).any(|other| other == *node),
-                _ => true,
-            })
             .filter(|set| {
                 let mut ids = set.iter().filter_map(|node| self.resource_id(*node));
                 among.is_none_or(|among| ids.any(among))
@@ -102,6 +92,30 @@ impl Graph {
             b.len().cmp(&a.len()).then_with(|| first(a).cmp(&first(b)))
         });
         sets
+    }
+
+    /// Every set of nodes that need each other, in no order.
+    pub(super) fn cycle_sets(&self, natures: Natures) -> Vec<Vec<u32>> {
+        let nodes = self.cyclic_core(natures);
+        let followed = Followed {
+            graph: self,
+            natures,
+            nodes: &nodes,
+        };
+        // Kosaraju and not Tarjan: petgraph's Tarjan recurses, and a long chain would overflow the stack.
+        let mut sets = petgraph::algo::kosaraju_scc(followed);
+        sets.retain(|set| self.is_cycle(set, natures));
+        sets
+    }
+
+    /// Whether nodes that are all connected with each other are a cycle: one alone must need itself.
+    pub(super) fn is_cycle(&self, set: &[u32], natures: Natures) -> bool {
+        match set {
+            [node] => self
+                .links(*node, Direction::Dependencies, natures)
+                .any(|link| link.node() == *node),
+            _ => true,
+        }
     }
 
     /// The nodes that are left when those that need nothing, and those that nobody needs, are taken away until there are

@@ -12,11 +12,13 @@ mod paths;
 mod reach;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use adjacency::{Adjacency, Link, NODES_MAX};
+use watch::Watch;
 
 use super::document::{Nature, Needs, Resource, Target};
 use super::id::Id;
@@ -41,6 +43,7 @@ pub struct Graph {
     /// The groups of each resource that has some; most have none.
     groups: HashMap<u32, Box<[Group]>>,
     registered: usize,
+    watch: Option<Box<Watch>>,
 }
 
 /// Several nodes of which enough must hold.
@@ -103,6 +106,11 @@ impl Graph {
         let node = self.resource_node(&resource.id)?;
         let kind = self.kind(&resource.kind);
         if let Some(slot) = self.slots.get_mut(node as usize) {
+            if !slot.registered
+                && let Some(watch) = &mut self.watch
+            {
+                watch.note_referred(&resource.id);
+            }
             self.registered += usize::from(!slot.registered);
             slot.registered = true;
             slot.kind = kind;
@@ -146,6 +154,11 @@ impl Graph {
         };
         let nothing = self.kind("");
         if let Some(slot) = self.slots.get_mut(node as usize) {
+            if slot.registered
+                && let Some(watch) = &mut self.watch
+            {
+                watch.note_referred(id);
+            }
             self.registered -= usize::from(slot.registered);
             slot.registered = false;
             slot.kind = nothing;
@@ -187,35 +200,36 @@ impl Graph {
     /// Every resource that others need and nobody registered, by id; with `among`, only as far as one of those
     /// resources needs it.
     pub fn dangling(&self, among: Option<&dyn Fn(&Id) -> bool>) -> Vec<Dangling> {
-        let mut all = Vec::new();
-        for (node, slot) in (0_u32..).zip(&self.slots) {
-            let NodeName::Resource(id) = &slot.name else {
-                continue;
-            };
-            let links = self.needed_by.of(node);
-            if slot.registered || links.is_empty() {
-                continue;
-            }
-            let mut dependents: Vec<Id> = links
-                .iter()
-                .filter_map(|link| self.resource_id(link.node()))
-                .filter(|dependent| among.is_none_or(|among| among(dependent)))
-                .cloned()
-                .collect();
-            dependents.sort_unstable();
-            dependents.dedup();
-            let total = dependents.len();
-            dependents.truncate(DANGLING_DEPENDENTS_MAX);
-            if total > 0 {
-                all.push(Dangling {
-                    id: id.clone(),
-                    dependents,
-                    total,
-                });
-            }
-        }
+        let unregistered = self.slots.iter().filter(|slot| !slot.registered);
+        let mut all: Vec<Dangling> = unregistered
+            .filter_map(|slot| match &slot.name {
+                NodeName::Resource(id) => self.dangling_reference(id, among),
+                NodeName::External(_) => None,
+            })
+            .collect();
         all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         all
+    }
+
+    /// A resource that others need and nobody registered; with `among`, only as far as one of those resources needs it.
+    fn dangling_reference(&self, id: &Id, among: Option<&dyn Fn(&Id) -> bool>) -> Option<Dangling> {
+        if self.contains(id) {
+            return None;
+        }
+        let dependents = self.dependents(id);
+        let mut dependents: Vec<Id> = dependents
+            .filter(|dependent| among.is_none_or(|among| among(dependent)))
+            .cloned()
+            .collect();
+        dependents.sort_unstable();
+        dependents.dedup();
+        let total = dependents.len();
+        dependents.truncate(DANGLING_DEPENDENTS_MAX);
+        (total > 0).then(|| Dangling {
+            id: id.clone(),
+            dependents,
+            total,
+        })
     }
 
     /// A registered resource, as answers show it.
@@ -281,14 +295,33 @@ impl Graph {
     fn set_needs(&mut self, node: u32, links: &[Link]) {
         let old: Vec<Link> = self.needs.of(node).to_vec();
         // Both lists are sorted, so what is in one only is found by a binary search.
-        for link in links.iter().filter(|link| old.binary_search(link).is_err()) {
+        let added = links.iter().filter(|link| old.binary_search(link).is_err());
+        let dropped = old.iter().filter(|link| links.binary_search(link).is_err());
+        self.note(node, added.clone().chain(dropped.clone()));
+        for link in added {
             self.needed_by.push(link.node(), Link::new(node, link.label()));
         }
         self.needs.set(node, links);
-        for link in old.iter().filter(|link| links.binary_search(link).is_err()) {
+        for link in dropped {
             self.needed_by.remove(link.node(), Link::new(node, link.label()));
             self.release(link.node());
         }
+    }
+
+    /// Has the watch know that a node has, or had, these links and did not, or does not any more.
+    fn note<'a>(&mut self, node: u32, links: impl Iterator<Item = &'a Link>) {
+        let Some(mut watch) = self.watch.take() else {
+            return;
+        };
+        for link in links {
+            if let Some(owner) = self.resource_id(node) {
+                watch.note_changed(owner);
+            }
+            if let Some(target) = self.resource_id(link.node()) {
+                watch.note_referred(target);
+            }
+        }
+        self.watch = Some(watch);
     }
 
     fn resource_node(&mut self, id: &Id) -> Result<u32, GraphFull> {

@@ -129,6 +129,6 @@ pub(crate) fn receipt() -> impl Strategy<Value = Receipt> {
         revisions,
         counts,
         duplicate: false,
-        would_cause: None,
+        would: None,
     })
 }

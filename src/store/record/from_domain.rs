@@ -253,7 +253,7 @@ pub(in crate::store) fn receipt<'a>(
         revisions,
         counts,
         duplicate: _,
-        would_cause: _,
+        would: _,
     } = receipt;
     let revision = |(key, revision): &'a (crate::domain::EntityKey, u64)| v1::Revision {
         entity: entity_code(key.entity),

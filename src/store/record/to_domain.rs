@@ -309,7 +309,7 @@ impl TryFrom<v1::Receipt<'_>> for Receipt {
                 .map(|count| (count.kind.to_owned(), count.count))
                 .collect(),
             duplicate: false,
-            would_cause: None,
+            would: None,
         })
     }
 }

@@ -196,6 +196,6 @@ fn receipt(position: Position) -> Receipt {
         revisions: Vec::new(),
         counts: Vec::new(),
         duplicate: false,
-        would_cause: None,
+        would: None,
     }
 }

@@ -3,15 +3,16 @@
 use super::{Entry, Group};
 use crate::wire::schema::{args_optional, batch, event, message, problem, request, updated};
 use crate::wire::shape::{
-    AnswerBody, BookmarkBody, ChangesGetBody, CommandBody, CompareArgs, ComparisonBody, CyclesArgs,
-    CyclesBody, DanglingArgs, DanglingBody, DivergedBody, DrillBody, DrillEventBody, DrilledBody,
-    EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody, EventBody, HandOverBody, HandedOverBody,
-    HeartbeatBody, HistoryArgs, HistoryBody, HitsBody, ImpactArgs, ImpactBody, LinkArgs, LinksBody,
-    OfferBody, OrderArgs, OrderBody, PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody,
-    PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody, ReachArgs, RefusedBody, RemoveArgs,
-    ReplyBody, ReseedBody, ReseedingBody, ResourceDocument, ResourcePatchDocument, ResourceRemoveArgs,
-    RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs, StateBody, StatusBody, StatusGetBody,
-    SubgraphBody, SwitchOverBody, SyncArgs, SyncBeginBody, SyncEndBody, TransactionEventBody,
+    AnswerBody, BookmarkBody, ChangesGetBody, CommandBody, CompareArgs, ComparisonBody, CycleBody,
+    CyclesArgs, CyclesBody, DanglingArgs, DanglingBody, DanglingClearedBody, DanglingItem, DivergedBody,
+    DrillBody, DrillEventBody, DrilledBody, EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody,
+    EventBody, HandOverBody, HandedOverBody, HeartbeatBody, HistoryArgs, HistoryBody, HitsBody, ImpactArgs,
+    ImpactBody, LinkArgs, LinksBody, NewsBody, OfferBody, OrderArgs, OrderBody, PatchArgs, PathArgs,
+    PathsBody, PieceBody, PingArgs, PongBody, PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody,
+    ReachArgs, RefusedBody, RemoveArgs, ReplyBody, ReseedBody, ReseedingBody, ResourceDocument,
+    ResourcePatchDocument, ResourceRemoveArgs, RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs,
+    StateBody, StatusBody, StatusGetBody, SubgraphBody, SwitchOverBody, SyncArgs, SyncBeginBody, SyncEndBody,
+    TransactionEventBody,
 };
 
 type EnvironmentPatch = PatchArgs<EnvironmentPatchDocument>;
@@ -330,6 +331,30 @@ pub const ENTRIES: &[Entry] = &[
         "transaction.committed",
         "All events of one command are out.",
         event::<TransactionEventBody>,
+    ),
+    Entry::new(
+        Group::Event,
+        "dependency.cycle.appeared",
+        "Resources need each other, or one needs itself.",
+        event::<NewsBody<CycleBody>>,
+    ),
+    Entry::new(
+        Group::Event,
+        "dependency.cycle.cleared",
+        "A cycle is gone, or is another one now.",
+        event::<NewsBody<CycleBody>>,
+    ),
+    Entry::new(
+        Group::Event,
+        "dependency.dangling.appeared",
+        "Resources need one that is not registered.",
+        event::<NewsBody<DanglingItem>>,
+    ),
+    Entry::new(
+        Group::Event,
+        "dependency.dangling.cleared",
+        "A resource that was needed and not registered is registered, or not needed any more.",
+        event::<NewsBody<DanglingClearedBody>>,
     ),
     Entry::new(
         Group::Event,

@@ -272,17 +272,17 @@ impl FactParts {
 }
 
 /// A transaction is named by its first event.
-fn transaction_id(change: &Change) -> String {
+pub(super) fn transaction_id(change: &Change) -> String {
     format!("{}-{}", change.epoch, change.transaction.first)
 }
 
 /// The `CloudEvents` source: which cluster, behind which namespace.
-fn source(namespace: &str, cluster: &str) -> String {
+pub(super) fn source(namespace: &str, cluster: &str) -> String {
     format!("/{namespace}/{cluster}")
 }
 
 /// `CloudEvents` 1.0 in the binary mode of its AMQP binding, and the trace of the command.
-fn change_headers(
+pub(super) fn change_headers(
     change: &Change,
     kind: &str,
     id: &str,

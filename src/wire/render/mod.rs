@@ -6,6 +6,7 @@ mod event;
 mod found;
 mod graph;
 mod history;
+mod news;
 mod reply;
 mod sync;
 mod text;
@@ -16,6 +17,7 @@ pub use event::{
     CC_ENVIRONMENTS_MAX, Outgoing, render_bookmark, render_diverged, render_drilled, render_epoch_started,
     render_event, render_transaction,
 };
+pub use news::render_news;
 pub use reply::{render_problem_reply, render_reply};
 pub use sync::{SyncMessage, SyncOf};
 pub use text::{format_duration, format_time};

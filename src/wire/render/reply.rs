@@ -1,7 +1,9 @@
 //! Replies to commands, and problems.
 
 use crate::domain::{Event, Mistake, Outcome, Position, Problem, Receipt};
-use crate::wire::shape::{FactBody, MistakeBody, OutcomeWord, ProblemBody, ReplyBody};
+use crate::wire::shape::{
+    FactBody, GraphNewsBody, ImpactBody, MistakeBody, OutcomeWord, ProblemBody, ReplyBody,
+};
 use crate::wire::to_bytes;
 
 use super::event::FactParts;
@@ -17,7 +19,7 @@ pub fn render_reply(receipt: &Receipt, cluster: &str) -> Vec<u8> {
         revisions,
         counts,
         duplicate,
-        would_cause,
+        would,
     } = receipt;
     to_bytes(&ReplyBody {
         outcome: OutcomeWord::from(outcome),
@@ -30,10 +32,15 @@ pub fn render_reply(receipt: &Receipt, cluster: &str) -> Vec<u8> {
             .collect(),
         counts: counts.iter().cloned().collect(),
         duplicate: *duplicate,
-        dry_run: would_cause.is_some(),
-        events: would_cause
+        dry_run: would.is_some(),
+        events: would
             .as_ref()
-            .map(|events| events.iter().map(FactBody::from).collect()),
+            .map(|would| would.events.iter().map(FactBody::from).collect()),
+        graph: would.as_ref().map(|would| GraphNewsBody::from(&would.news)),
+        impact: would
+            .as_ref()
+            .and_then(|would| would.impact.as_ref())
+            .map(ImpactBody::from),
         problem: outcome.problem().map(ProblemBody::from),
     })
 }
@@ -46,7 +53,7 @@ pub fn render_problem_reply(problem: &Problem, position: Position, cluster: &str
         revisions: Vec::new(),
         counts: Vec::new(),
         duplicate: false,
-        would_cause: None,
+        would: None,
     };
     render_reply(&receipt, cluster)
 }

@@ -11,9 +11,9 @@ use super::{
 };
 use crate::domain::{
     Answer, Change, Dangling, Document, DocumentPatch, Edge, EntityKey, EntityType, Event, Explained, Facet,
-    FacetCounts, Fact, Findings, Highlight, Hit, Hits, Id, Mistake, Nature, Node, Offer, Outcome, Piece,
-    Pong, Position, Problem, ProblemKind, Receipt, Subgraph, Target, Timestamp, Trace, Transaction,
-    strategies,
+    FacetCounts, Fact, Findings, GraphNews, Highlight, Hit, Hits, Id, Mistake, Nature, Node, Offer, Outcome,
+    Piece, Pong, Position, Problem, ProblemKind, Receipt, Subgraph, Target, Timestamp, Trace, Transaction,
+    WhatIf, strategies,
 };
 use crate::wire::shape::{
     AnswerBody, EnvironmentDocument, EventBody, HitsBody, LinksBody, OutcomeWord, PieceBody, PongBody,
@@ -291,7 +291,7 @@ fn receipt(outcome: Outcome) -> Receipt {
         revisions: vec![(EntityKey::resource(id("db-1")), 4)],
         counts: vec![("resource.created".to_owned(), 3)],
         duplicate: true,
-        would_cause: None,
+        would: None,
     }
 }
 
@@ -312,7 +312,15 @@ fn a_dry_run_says_what_it_would_cause() {
     let after = document(EntityType::Resource, &json!({"id": "a", "kind": "k"}));
     let event = change(EntityKey::resource(id("a")), Fact::Created { after }, Vec::new()).event;
     let receipt = Receipt {
-        would_cause: Some(vec![event]),
+        would: Some(Box::new(WhatIf {
+            events: vec![event],
+            news: GraphNews {
+                cycles_appeared: vec![vec![id("a"), id("b")]],
+                dangling_cleared: vec![id("c")],
+                ..GraphNews::default()
+            },
+            impact: None,
+        })),
         ..receipt(Outcome::Applied)
     };
     let body = checked("reply", &render_reply(&receipt, "c-1"));
@@ -323,6 +331,14 @@ fn a_dry_run_says_what_it_would_cause() {
             {"type": "resource.created", "id": "a", "revision": 3, "changed": [], "data": {"id": "a", "kind": "k"}}
         ])
     );
+    assert_eq!(
+        body["graph"],
+        json!({
+            "cycles_appeared": [{"resources": ["a", "b"], "resources_total": 2}], "cycles_cleared": [],
+            "dangling_appeared": [], "dangling_cleared": ["c"]
+        })
+    );
+    assert_eq!(body.get("impact"), None);
 }
 
 #[test]

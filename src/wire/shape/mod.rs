@@ -10,6 +10,7 @@ mod event;
 mod graph;
 mod history;
 mod instance;
+mod news;
 mod question;
 mod reply;
 mod snapshot;
@@ -44,6 +45,7 @@ pub use instance::{
     PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody,
     SwitchOverBody,
 };
+pub use news::{CycleBody, DanglingClearedBody, GraphNewsBody, NewsBody};
 pub use question::{
     CyclesArgs, DanglingArgs, PathArgs, PingArgs, PositionBody, QuestionBody, ReachArgs, SearchArgs,
 };

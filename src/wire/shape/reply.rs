@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::graph::ImpactBody;
+use super::news::GraphNewsBody;
 use super::text::IdText;
 
 /// How a command ended.
@@ -35,6 +37,14 @@ pub struct ReplyBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Vec<FactBody>")]
     pub events: Option<Vec<FactBody>>,
+    /// For a dry run: what these events would do to the graph as a whole, as of `sequence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "GraphNewsBody")]
+    pub graph: Option<GraphNewsBody>,
+    /// For a dry run that would remove resources: what stops if these stop, as of `sequence`. The first 1,000 are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ImpactBody")]
+    pub impact: Option<ImpactBody>,
     /// Why it was not executed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ProblemBody")]

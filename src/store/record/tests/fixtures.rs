@@ -265,7 +265,7 @@ fn receipts_of_version_1() {
                 ("environment.linked".to_owned(), 2),
             ],
             duplicate: false,
-            would_cause: None,
+            would: None,
         };
         let time = Timestamp(1_767_225_600_123_456);
         let written = encode(&receipt("m-1", [0xab; 32], "alice", time, &value)).unwrap();
