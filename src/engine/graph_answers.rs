@@ -27,7 +27,13 @@ pub(super) fn graph_answer(model: &Model, inquiry: &Inquiry) -> Result<Answer, B
                 .reach(id, *direction, *depth, *natures, limit)
                 .ok_or_else(|| unknown(id, "/args/id"))?;
             let shown = subgraph.nodes.len().saturating_sub(1);
-            Ok(page(model.position, Findings::Subgraph(subgraph), shown, total))
+            let mut answer = page(model.position, Findings::Subgraph(subgraph), shown, total);
+            if shown < limit.min(total) {
+                answer.truncated = Some(format!(
+                    "{shown} of {total} are shown, since more have too many edges: ask for a smaller depth"
+                ));
+            }
+            Ok(answer)
         }
         Question::Path {
             from,

@@ -80,8 +80,8 @@ impl News {
 }
 
 impl Reads {
-    /// The news of all transactions that end at a sequence, or after it; of the first event of a transaction. Takes up to
-    /// some seconds where many of them are not in memory.
+    /// The news of all transactions that end at a sequence, or after it. Takes up to some seconds where many of them are
+    /// not in memory.
     ///
     /// # Errors
     /// [`Fault`] where the store cannot be read.
@@ -93,9 +93,14 @@ impl Reads {
         let mut model = read_model(&self.model).clone();
         let snapshot = self.store.snapshot()?;
         let last = model.position.sequence;
+        // What a transaction did is told from before its beginning.
+        let begins = read(&snapshot, first, first)?
+            .pop()
+            .map(|change| change.transaction.first);
+        let first = begins.unwrap_or(first).min(first).max(1);
         let mut next = last;
-        while next >= first.max(1) {
-            let from = next.saturating_sub(CHUNK - 1).max(first).max(1);
+        while next >= first {
+            let from = next.saturating_sub(CHUNK - 1).max(first);
             let changes = read(&snapshot, from, next)?;
             for change in changes.iter().rev() {
                 model.take_back(change, before(change))?;

@@ -278,7 +278,8 @@ async fn a_dry_run_tells_what_would_happen_and_nothing_does() {
     let folder = write(&server, &LAB);
     let ran = server.cli(&["apply", "-f", &folder, "--dry-run"]).await.expect(0);
     assert!(ran.out.contains("dry run, nothing changed"), "{}", ran.out);
-    assert_eq!(ran.out.matches("would:").count(), 6, "{}", ran.out);
+    assert_eq!(ran.out.matches("would:").count(), 7, "{}", ran.out);
+    assert!(ran.out.contains("would: make a cycle db, web"), "{}", ran.out);
     let said = server
         .cli(&["apply", "-f", &folder, "--dry-run", "--json"])
         .await

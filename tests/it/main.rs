@@ -33,6 +33,7 @@ mod faults;
 #[cfg(debug_assertions)]
 mod faults_of_both;
 mod graph;
+mod graph_news;
 mod harness;
 mod hostile;
 mod idempotency;

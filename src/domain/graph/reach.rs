@@ -7,6 +7,9 @@ use crate::domain::document::Nature;
 use crate::domain::id::Id;
 use crate::domain::question::{Direction, Edge, Natures, Node, Subgraph};
 
+/// The most edges between the nodes that a walk shows.
+pub(super) const EDGES_MAX: usize = 100_000;
+
 /// The nodes that a walk reached, nearest first, and where each level of distance begins.
 pub(super) struct Levels {
     pub(super) nodes: Vec<u32>,
@@ -14,8 +17,8 @@ pub(super) struct Levels {
 }
 
 impl Graph {
-    /// What a resource needs, or what needs it, within `depth` steps, nearest first; at most `limit` nodes of it, with
-    /// every edge between them that the natures allow. The number is how many there are in all, without the start.
+    /// What a resource needs, or what needs it, within `depth` steps, nearest first; at most `limit` nodes of it, and fewer
+    /// where they have too many edges, with every edge between them that the natures allow. The number is how many there are in all, without the start.
     /// `None` where no node has the id.
     pub fn reach(
         &self,
@@ -28,7 +31,18 @@ impl Graph {
         let start = self.find(id)?;
         let levels = self.levels(start, direction, depth, natures);
         let total = levels.nodes.len() - 1;
-        Some((self.induced(&levels, natures, limit.saturating_add(1)), total))
+        let shown = levels.nodes.get(..=limit).unwrap_or(&levels.nodes);
+        let shown = self.within(shown, natures, EDGES_MAX);
+        Some((self.induced(&levels, natures, shown), total))
+    }
+
+    /// How many nodes, from the first on, have no more edges than this together; at least one.
+    fn within(&self, nodes: &[u32], natures: Natures, edges: usize) -> usize {
+        let sums = nodes.iter().scan(0, |sum, node| {
+            *sum += self.links(*node, Direction::Dependencies, natures).count();
+            Some(*sum)
+        });
+        sums.take_while(|sum| *sum <= edges).count().max(1)
     }
 
     /// A breadth-first walk. Written by hand: petgraph's has no levels and no depth.

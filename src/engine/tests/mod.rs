@@ -3,6 +3,7 @@
 mod drilling;
 mod ending;
 mod following;
+mod news;
 mod recovery;
 
 use std::path::Path;
@@ -21,6 +22,20 @@ use crate::{search, store};
 
 /// How long a test waits for what should come at once.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+fn envelope(message_id: &str, step: &Step) -> Envelope {
+    let mut fingerprint = [0; 32];
+    fingerprint[0] = u8::try_from(message_id.len()).unwrap();
+    Envelope {
+        message_id: Some(message_id.to_owned()),
+        fingerprint,
+        actor: "alice".to_owned(),
+        deadline: None,
+        trace: crate::domain::Trace::default(),
+        dry_run: false,
+        step: step.clone(),
+    }
+}
 
 /// A running engine, and how to talk to it.
 struct Running {
@@ -53,17 +68,7 @@ impl Running {
     }
 
     fn submit(&self, message_id: &str, step: &Step) -> Result<Receipt, Stopped> {
-        let mut fingerprint = [0; 32];
-        fingerprint[0] = u8::try_from(message_id.len()).unwrap();
-        let envelope = Envelope {
-            message_id: Some(message_id.to_owned()),
-            fingerprint,
-            actor: "alice".to_owned(),
-            deadline: None,
-            trace: crate::domain::Trace::default(),
-            dry_run: false,
-            step: step.clone(),
-        };
+        let envelope = envelope(message_id, step);
         self.runtime.block_on(async {
             let receipt = self.engine.submit(envelope).await?;
             receipt.await.map_err(|_| Stopped)

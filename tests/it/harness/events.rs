@@ -60,7 +60,12 @@ impl Event {
 
     /// Whether it has a sequence of its own.
     pub(crate) fn counts(&self) -> bool {
-        !matches!(self.kind(), "transaction.committed" | "epoch.started")
+        self.body.get("revision").is_some()
+    }
+
+    /// Whether it is the last message of a transaction.
+    pub(crate) fn closes(&self) -> bool {
+        self.kind() == "transaction.committed"
     }
 }
 
@@ -112,7 +117,7 @@ impl Events {
 
     /// Waits for the end of the transaction that reaches this sequence; gives all events up to it.
     pub(crate) async fn up_to(&self, sequence: u64) -> Vec<Event> {
-        let reached = |event: &Event| !event.counts() && event.sequence() >= sequence;
+        let reached = |event: &Event| event.closes() && event.sequence() >= sequence;
         let what = format!("the events up to {sequence}");
         self.until(&what, |events| events.last().is_some_and(reached))
             .await
@@ -143,7 +148,7 @@ async fn gather(mut consumer: Consumer, bookmarks: bool, seen: Arc<Mutex<Vec<Eve
 
 /// The change log as the broker keeps it, from its beginning up to the end of the transaction that reaches `sequence`.
 pub(crate) async fn change_log(broker: &TestBroker, sequence: u64) -> Vec<Event> {
-    change_log_until(broker, |event| !event.counts() && event.sequence() >= sequence).await
+    change_log_until(broker, |event| event.closes() && event.sequence() >= sequence).await
 }
 
 /// The change log as the broker keeps it, from its beginning up to the first event that is the last to be read.

@@ -1,6 +1,7 @@
 //! The graph against one that is asked by trying everything.
 
 mod brute;
+mod edges;
 mod watch;
 
 use std::collections::BTreeSet;
