@@ -149,8 +149,8 @@ pub struct PairBody {
     /// The id on the right.
     #[schemars(with = "IdText")]
     pub right: String,
-    /// In what they differ, beside their ids, at most 200 values. What the right one needs is named as on the left where it
-    /// has a counterpart there.
+    /// In what they differ, beside their ids, at most 200 values. What the right one needs is named by its counterpart where
+    /// there is one: so its own things have the names of the left, and things of the left have those of the right.
     pub diff: Vec<DifferenceBody>,
     /// How many values differ.
     pub diff_total: u64,

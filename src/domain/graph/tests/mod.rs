@@ -1,6 +1,8 @@
 //! The graph against one that is asked by trying everything.
 
 mod brute;
+mod impact;
+mod order;
 
 use std::collections::BTreeSet;
 
