@@ -12,7 +12,7 @@ use super::text::IdText;
 #[schemars(deny_unknown_fields)]
 pub struct ImpactArgs {
     /// Each the id of a resource or, where no resource has that id, the URI of something outside.
-    #[schemars(length(min = 1, max = 1000))]
+    #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 2048)))]
     pub ids: Vec<String>,
     /// Say what works on with less, too: follow soft dependencies, and groups that lose a member and hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -97,7 +97,7 @@ pub struct HitEnvironmentBody {
 
 /// In which order to start or to stop resources. Either `environment` or `ids` says which.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("oneOf" = [{"required": ["environment"]}, {"required": ["ids"]}]))]
 pub struct OrderArgs {
     /// Those of this environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
