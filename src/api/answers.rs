@@ -92,15 +92,20 @@ impl Desk {
             };
         };
         let cluster = self.api.engine.reads().cluster();
-        let body = match answered {
+        let refused = |problem: &Problem| {
+            wire::render_question_problem(problem, *self.api.engine.committed().borrow(), cluster)
+        };
+        let mut body = match answered {
             Ok(answer) => {
                 let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
                 wire::render_answer(&answer, cluster, took_us)
             }
-            Err(problem) => {
-                wire::render_question_problem(&problem, *self.api.engine.committed().borrow(), cluster)
-            }
+            Err(problem) => refused(&problem),
         };
+        let most = self.publisher.body_bytes_max();
+        if body.len() > most {
+            body = refused(&too_long(body.len(), most));
+        }
         // A question may be asked again, so nobody waits for the confirm of its answer.
         drop(
             self.publisher
@@ -114,6 +119,13 @@ impl Desk {
 fn nowhere_to_sync() -> Problem {
     Problem::new(ProblemKind::Invalid, "a sync needs a queue to go to")
         .hint("name the queue in the property reply_to, bound to the events already")
+}
+
+fn too_long(bytes: usize, most: usize) -> Problem {
+    let detail = format!("the answer has {bytes} bytes, the limit is {most}");
+    Problem::new(ProblemKind::LimitExceeded, detail)
+        .at("/limit")
+        .hint("ask for fewer with `limit`, or for less")
 }
 
 fn too_many_syncs(max: usize) -> Problem {

@@ -120,6 +120,11 @@ impl Publisher {
             .await
     }
 
+    /// The largest body that [`Publisher::send`] takes, in bytes.
+    pub const fn body_bytes_max(&self) -> usize {
+        self.limits.body_bytes
+    }
+
     pub(super) async fn send_raw(
         &self,
         exchange: &str,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::document::{Environment, Resource};
+use super::document::{Dependency, Environment, Nature, Needs, Resource, Target};
 use super::id::Id;
 
 /// The tag that says what a resource is for.
@@ -44,7 +44,8 @@ pub struct Comparison {
 pub struct Pair {
     /// The one on the left.
     pub left: Arc<Resource>,
-    /// The one on the right; what it needs is named as on the left where that has a counterpart.
+    /// The one on the right; what it needs is named by its counterpart, so that its own things have the names of the left,
+    /// and things of the left have those of the right.
     pub right: Arc<Resource>,
 }
 
@@ -83,7 +84,11 @@ pub fn compare(left: Side, right: Side) -> Comparison {
     }
     let mut right_only: Vec<Arc<Resource>> = waiting.into_values().flatten().collect();
     right_only.sort_by(|a, b| a.id.cmp(&b.id));
-    let names: BTreeMap<&Id, &Id> = pairs.iter().map(|(left, right)| (&right.id, &left.id)).collect();
+    // Both ways, or what needs its own and what needs that of the other environment would look alike.
+    let names: BTreeMap<&Id, &Id> = pairs
+        .iter()
+        .flat_map(|(left, right)| [(&right.id, &left.id), (&left.id, &right.id)])
+        .collect();
     let all = pairs.len();
     let different: Vec<Pair> = pairs
         .iter()
@@ -120,21 +125,34 @@ fn likeness(resource: &Resource) -> (String, String, String) {
     (role, resource.kind.clone(), name.to_owned())
 }
 
-/// A resource that needs, by their names on the other side, what it needs here; its dependencies in the order of what they
-/// point at, since the order in which they are written means nothing.
+/// A resource that needs, by their names on the other side, what it needs here; its dependencies, and the members of a
+/// group, in the order of what they point at, since the order in which they are written means nothing.
 fn renamed(resource: &Resource, names: &BTreeMap<&Id, &Id>) -> Resource {
     let mut renamed = resource.clone();
     for dependency in &mut renamed.dependencies {
         for target in dependency.targets_mut() {
-            if let super::Target::Resource(id) = target
+            if let Target::Resource(id) = target
                 && let Some(other) = names.get(id)
             {
                 *id = (*other).clone();
             }
         }
+        dependency.targets_mut().sort_unstable();
     }
+    renamed.dependencies.sort_by(|a, b| rank(a).cmp(&rank(b)));
     renamed
-        .dependencies
-        .sort_by(|a, b| (a.targets(), a.nature).cmp(&(b.targets(), b.nature)));
-    renamed
+}
+
+/// All that there is of a dependency, so that two that are equal here are equal.
+fn rank(dependency: &Dependency) -> (&[Target], Nature, u32, &str) {
+    let at_least = match &dependency.needs {
+        Needs::One(_) => 0,
+        Needs::Group { at_least, .. } => *at_least,
+    };
+    (
+        dependency.targets(),
+        dependency.nature,
+        at_least,
+        &dependency.description,
+    )
 }

@@ -15,7 +15,7 @@ use super::view::{Entity, View, ViewFault};
 pub enum Effect {
     /// It stops.
     Stops,
-    /// It works on, with less.
+    /// It works on, with less: without something that it needs softly, or with what is left of a group.
     Degraded,
     /// It runs on, and could not be started again.
     CannotStart,

@@ -35,11 +35,19 @@ pub struct Order {
     pub critical_path: Vec<Node>,
     /// Sets of resources that wait for each other, largest first.
     pub cycles: Vec<Vec<Node>>,
+    /// How many such sets there are, also those that are not shown.
+    pub cycles_total: usize,
     /// The dependencies that the order does not keep, because there would be none otherwise.
     pub broken: Vec<Broken>,
+    /// How many there are, also those that are not shown.
+    pub broken_total: usize,
     /// What is not in the order and has to do with it: what is needed, of an order to start; what needs something, of an
     /// order to stop.
     pub outside: Vec<Outside>,
+    /// How many there are, also those that are not shown.
+    pub outside_total: usize,
+    /// Whether something of it is not shown.
+    pub is_cut: bool,
 }
 
 /// A dependency that an order does not keep.
@@ -51,6 +59,8 @@ pub struct Broken {
     pub to: Target,
     /// How strongly.
     pub nature: Nature,
+    /// Whether it is one of a group of which only some must hold.
+    pub grouped: bool,
 }
 
 /// Something beside an order that its resources have to do with.

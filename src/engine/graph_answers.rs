@@ -165,8 +165,13 @@ fn order(model: &Model, crew: &Crew, purpose: Purpose, limit: usize) -> Result<A
         }
     };
     let shown = order.waves.iter().map(Vec::len).sum();
-    let total = order.resources;
-    Ok(page(model.position, Findings::Order(order), shown, total))
+    let (total, is_cut) = (order.resources, order.is_cut);
+    let mut answer = page(model.position, Findings::Order(order), shown, total);
+    if is_cut && answer.truncated.is_none() {
+        answer.truncated =
+            Some("not all that belongs to it is shown: raise the limit to see more".to_owned());
+    }
+    Ok(answer)
 }
 
 fn unknown(id: &Id, place: &str) -> Box<Problem> {

@@ -96,10 +96,13 @@ impl Reads {
             let snapshot = self.store.snapshot()?;
             // One more than the page shows whether there is another.
             let changes = snapshot.history(key, before, inquiry.limit.saturating_add(1))?;
-            Ok((snapshot.identity()?.position, snapshot.history_len(key)?, changes))
+            // What an older program forgot is not known; that the entity is there is.
+            let is_there = snapshot.live(key)?.is_some();
+            let total = snapshot.history_len(key)?;
+            Ok((snapshot.identity()?.position, is_there, total, changes))
         };
-        let (as_of, total, mut changes) = read().map_err(|fault| unavailable(&fault))?;
-        if total == 0 {
+        let (as_of, is_there, total, mut changes) = read().map_err(|fault| unavailable(&fault))?;
+        if total == 0 && !is_there {
             let detail = format!("nothing is known of the {} {}", key.entity, key.id);
             let problem = Problem::new(ProblemKind::NotFound, detail).at("/args/id");
             let hint = "look for it with the question `search`; what was removed long ago is forgotten";

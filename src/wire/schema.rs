@@ -38,6 +38,29 @@ pub(super) fn args_optional<T: JsonSchema>(name: &str) -> Value {
     schema
 }
 
+/// A question that has no answer as of the past.
+pub(super) fn of_now<T: JsonSchema>(name: &str) -> Value {
+    without_moment(request::<T>(name))
+}
+
+/// The same, of one that can be asked without saying about what.
+pub(super) fn of_now_args_optional<T: JsonSchema>(name: &str) -> Value {
+    without_moment(args_optional::<T>(name))
+}
+
+fn without_moment(mut schema: Value) -> Value {
+    for (place, key) in [
+        ("/properties", "as_of"),
+        ("/$defs", "MomentBody"),
+        ("/$defs", "Time"),
+    ] {
+        if let Some(fields) = schema.pointer_mut(place).and_then(Value::as_object_mut) {
+            fields.shift_remove(key);
+        }
+    }
+    schema
+}
+
 /// What the register says: open.
 pub(super) fn message<T: JsonSchema>(_: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();

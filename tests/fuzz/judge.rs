@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use domesday::domain::{Position, Problem, ProblemKind, Timestamp};
 use domesday::wire::shape::{
-    AnswerBody, BookmarkBody, DanglingBody, EnvironmentDocument, EventBody, HitsBody, LinksBody, PathsBody,
-    PongBody, ProblemBody, QuestionProblemBody, ReplyBody, ResourceDocument, StateBody, SubgraphBody,
-    SyncBeginBody, SyncEndBody, TransactionEventBody,
+    AnswerBody, BookmarkBody, ComparisonBody, DanglingBody, EnvironmentDocument, EventBody, HistoryBody,
+    HitsBody, ImpactBody, LinksBody, OrderBody, PathsBody, PongBody, ProblemBody, QuestionProblemBody,
+    ReplyBody, ResourceDocument, StateBody, SubgraphBody, SyncBeginBody, SyncEndBody, TransactionEventBody,
 };
 use domesday::wire::{
     Bounds, ENTRIES, Incoming, from_bytes, parse_command, parse_json, parse_question, render_problem_reply,
@@ -215,6 +215,10 @@ pub(crate) fn received(name: &str, body: &[u8]) -> Verdict {
         "search.answer" => shape::<AnswerBody<HitsBody>>(body),
         "graph.dependents.answer" => shape::<AnswerBody<SubgraphBody>>(body),
         "graph.path.answer" => shape::<AnswerBody<PathsBody>>(body),
+        "graph.impact.answer" => shape::<AnswerBody<ImpactBody>>(body),
+        "graph.order.answer" => shape::<AnswerBody<OrderBody>>(body),
+        "history.answer" => shape::<AnswerBody<HistoryBody>>(body),
+        "compare.answer" => shape::<AnswerBody<ComparisonBody>>(body),
         "graph.dangling.answer" => shape::<AnswerBody<DanglingBody>>(body),
         "ping.answer" => shape::<AnswerBody<PongBody>>(body),
         "resource.updated" => shape::<EventBody<ResourceDocument>>(body),

@@ -20,10 +20,18 @@ const WHY_MAX: usize = 50;
 /// What else an impact counts beside what stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Beyond {
-    /// What works on with less: follow soft dependencies too.
+    /// What works on with less: follow soft dependencies too, and groups that lost a member and hold.
     pub soft: bool,
     /// What runs on and could not be started again: follow startup dependencies too.
     pub startup: bool,
+}
+
+/// What one walk follows.
+#[derive(Clone, Copy)]
+struct Way {
+    natures: Natures,
+    /// Whether a group falls only when too few of its members are left, not with the first that it loses.
+    groups_hold: bool,
 }
 
 /// What is affected when some nodes stop.
@@ -79,12 +87,16 @@ impl Graph {
             soft: false,
             startup: false,
         };
+        let stopping = Way {
+            natures: hard,
+            groups_hold: true,
+        };
         let mut seen = FixedBitSet::with_capacity(self.slots.len());
         for cause in &causes {
             seen.insert(*cause as usize);
         }
-        let mut walk = |natures| {
-            let mut walk = self.fall(&causes, natures);
+        let mut walk = |way| {
+            let mut walk = self.fall(&causes, way);
             let new = (0..).zip(&walk.steps);
             walk.new = new
                 .filter(|(_, step)| !seen.put(step.node as usize))
@@ -92,17 +104,23 @@ impl Graph {
                 .collect();
             walk
         };
-        let stops = walk(hard);
+        let stops = walk(stopping);
         let degraded = if beyond.soft {
-            walk(Natures { soft: true, ..hard })
+            walk(Way {
+                natures: Natures { soft: true, ..hard },
+                groups_hold: false,
+            })
         } else {
             Walk::default()
         };
+        // What needs something softly can be started without it, so soft dependencies have no part in this.
         let stuck = if beyond.startup {
-            walk(Natures {
-                soft: beyond.soft,
-                startup: true,
-                ..hard
+            walk(Way {
+                natures: Natures {
+                    startup: true,
+                    ..hard
+                },
+                ..stopping
             })
         } else {
             Walk::default()
@@ -117,7 +135,7 @@ impl Graph {
     }
 
     /// Follows what falls, nearest first.
-    fn fall(&self, causes: &[u32], natures: Natures) -> Walk {
+    fn fall(&self, causes: &[u32], way: Way) -> Walk {
         let mut fallen = FixedBitSet::with_capacity(self.slots.len());
         let mut steps = Vec::with_capacity(causes.len());
         for (place, cause) in causes.iter().enumerate() {
@@ -134,10 +152,10 @@ impl Graph {
         while let Some(&Step { node, distance, .. }) = steps.get(place) {
             for link in self.needed_by.of(node) {
                 let (owner, nature) = (link.node(), nature_of(link.label()));
-                if !natures.contains(nature) || fallen.contains(owner as usize) {
+                if !way.natures.contains(nature) || fallen.contains(owner as usize) {
                     continue;
                 }
-                let breaks = !is_grouped(link.label()) || {
+                let breaks = !is_grouped(link.label()) || !way.groups_hold || {
                     let groups = self.groups.get(&owner).map(AsRef::as_ref).unwrap_or_default();
                     let hit = (0..).zip(groups).filter(|(_, group)| {
                         group.nature == nature && group.members.binary_search(&node).is_ok()

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
 
-use super::{Graph, nature_of};
+use super::{Graph, is_grouped, nature_of};
 use crate::domain::document::Nature;
 use crate::domain::id::Id;
 use crate::domain::order::{Broken, Order, Outside, Purpose};
@@ -20,10 +20,30 @@ use crate::domain::question::{Direction, Natures, Node};
 const OUTSIDE_RESOURCES_MAX: usize = 20;
 /// How many links the search for what to leave out may look at. Beyond it, what is left of a set is put in the order of
 /// ids: far more than a set that people made.
-const BREAKING_MAX: usize = 20_000_000;
+const BREAKING_MAX: usize = 5_000_000;
 
-/// What must come before a resource: by their places in the crew, and how strongly.
-type Before = Vec<(usize, Nature)>;
+/// One thing that must come before a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wait {
+    /// Its place in the crew.
+    first: usize,
+    /// How strongly it is waited for.
+    nature: Nature,
+    /// Whether it is only one of a group.
+    grouped: bool,
+}
+
+/// What must come before a resource, by their places in the crew.
+type Before = Vec<Wait>;
+
+/// How much an order loses that does not keep a dependency: one to start most of all, after a hard one.
+const fn strength(nature: Nature) -> u8 {
+    match nature {
+        Nature::Soft => 0,
+        Nature::Startup => 1,
+        Nature::Hard => 2,
+    }
+}
 
 /// The resources of an order, and what waits for what.
 struct Crew<'a> {
@@ -32,37 +52,37 @@ struct Crew<'a> {
     nodes: Vec<u32>,
     before: Vec<Before>,
     outside: BTreeMap<u32, Vec<u32>>,
-    broken: Vec<(usize, usize, Nature)>,
+    /// What is not kept, and who waits for it.
+    broken: Vec<(usize, Wait)>,
 }
 
 impl Graph {
     /// The order to start or stop these resources; those that are not registered are left out. At most `limit` of them
-    /// are shown.
+    /// are shown, and of each other list as many.
     pub fn order<'a>(&self, ids: impl IntoIterator<Item = &'a Id>, purpose: Purpose, limit: usize) -> Order {
         let mut crew = Crew::of(self, ids, purpose);
         let cycles = crew.break_cycles();
         let waves = crew.waves();
         let critical = crew.critical_path(&waves);
-        let show = |place: &usize| self.show(*crew.nodes.get(*place)?, 0);
-        let mut left = limit;
-        let mut shown = Vec::new();
-        for wave in &waves {
-            if left == 0 {
-                break;
-            }
-            let some: Vec<Node> = wave.iter().take(left).filter_map(show).collect();
-            left -= some.len();
-            shown.push(some);
-        }
-        let cycle = |set: &Vec<usize>| set.iter().filter_map(show).collect();
+        let (waves_shown, cycles_shown) = (crew.shown(&waves, limit), crew.shown(&cycles, limit));
+        let (mut broken, mut outside) = (crew.shown_broken(purpose), crew.shown_outside());
+        let (broken_total, outside_total) = (broken.len(), outside.len());
+        let in_cycles = cycles.iter().map(Vec::len).sum();
+        let longest = [crew.nodes.len(), in_cycles, broken_total, outside_total];
+        broken.truncate(limit);
+        outside.truncate(limit);
         Order {
-            waves: shown,
+            waves: waves_shown,
             wave_count: waves.len(),
             resources: crew.nodes.len(),
-            critical_path: critical.iter().take(limit).filter_map(show).collect(),
-            cycles: cycles.iter().map(cycle).collect(),
-            broken: crew.shown_broken(purpose),
-            outside: crew.shown_outside(),
+            critical_path: crew.shown(&[critical], limit).pop().unwrap_or_default(),
+            cycles: cycles_shown,
+            cycles_total: cycles.len(),
+            broken,
+            broken_total,
+            outside,
+            outside_total,
+            is_cut: longest.iter().any(|length| *length > limit),
         }
     }
 }
@@ -85,18 +105,26 @@ impl<'a> Crew<'a> {
         let mut outside: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut before = Vec::with_capacity(nodes.len());
         for node in &nodes {
-            let mut firsts: BTreeMap<usize, Nature> = BTreeMap::new();
+            let mut firsts: BTreeMap<usize, Wait> = BTreeMap::new();
             for link in graph.links(*node, direction, Natures::ALL) {
-                let nature = nature_of(link.label());
-                match places.get(&link.node()) {
-                    Some(place) => {
-                        let strongest = firsts.entry(*place).or_insert(nature);
-                        *strongest = (*strongest).min(nature);
-                    }
-                    None => outside.entry(link.node()).or_default().push(*node),
+                let (nature, grouped) = (nature_of(link.label()), is_grouped(link.label()));
+                let Some(&first) = places.get(&link.node()) else {
+                    outside.entry(link.node()).or_default().push(*node);
+                    continue;
+                };
+                let wait = Wait {
+                    first,
+                    nature,
+                    grouped,
+                };
+                let known = firsts.entry(first).or_insert(wait);
+                // Of several dependencies on one thing the strongest counts, and one on it alone before one of a group.
+                let weight = |wait: &Wait| (strength(wait.nature), !wait.grouped);
+                if weight(known) < weight(&wait) {
+                    *known = wait;
                 }
             }
-            before.push(firsts.into_iter().collect());
+            before.push(firsts.into_values().collect());
         }
         Self {
             graph,
@@ -126,7 +154,6 @@ impl<'a> Crew<'a> {
             }
             sets.extend(self.cyclic_sets(&set, &mut budget));
         }
-        self.broken.sort_unstable();
         cycles
     }
 
@@ -137,7 +164,7 @@ impl<'a> Crew<'a> {
         let node = |place: &usize| nodes.get(among.binary_search(place).ok()?).copied();
         let mut own = Vec::new();
         for place in among {
-            for (first, _) in self.before.get(*place).into_iter().flatten() {
+            for Wait { first, .. } in self.before.get(*place).into_iter().flatten() {
                 *budget = budget.saturating_sub(1);
                 if first == place {
                     own.push(*place);
@@ -164,9 +191,9 @@ impl<'a> Crew<'a> {
     /// How much is lost if what this resource waits for within a set is left out: the strongest counts most.
     fn weight(&self, place: usize, set: &[usize]) -> (usize, usize, usize) {
         let mut weight = (0, 0, 0);
-        for (first, nature) in self.before.get(place).into_iter().flatten() {
-            if set.binary_search(first).is_ok() {
-                match nature {
+        for wait in self.before.get(place).into_iter().flatten() {
+            if set.binary_search(&wait.first).is_ok() {
+                match wait.nature {
                     Nature::Hard => weight.0 += 1,
                     Nature::Startup => weight.1 += 1,
                     Nature::Soft => weight.2 += 1,
@@ -182,10 +209,10 @@ impl<'a> Crew<'a> {
             let Some(before) = self.before.get_mut(*then) else {
                 continue;
             };
-            before.retain(|(first, nature)| {
-                let out = set.binary_search(first).is_ok() && which(*first, *then);
+            before.retain(|wait| {
+                let out = set.binary_search(&wait.first).is_ok() && which(wait.first, *then);
                 if out {
-                    self.broken.push((*first, *then, *nature));
+                    self.broken.push((*then, *wait));
                 }
                 !out
             });
@@ -197,7 +224,7 @@ impl<'a> Crew<'a> {
         let mut unmet: Vec<usize> = self.before.iter().map(Vec::len).collect();
         let mut after: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
         for (then, before) in self.before.iter().enumerate() {
-            for (first, _) in before {
+            for Wait { first, .. } in before {
                 if let Some(after) = after.get_mut(*first) {
                     after.push(then);
                 }
@@ -241,17 +268,33 @@ impl<'a> Crew<'a> {
             path.push(place);
             let own = level.get(place).copied().unwrap_or_default();
             let mut before = self.before.get(place).into_iter().flatten();
-            let next = before.find(|(first, _)| level.get(*first).is_some_and(|level| level + 1 == own));
-            at = next.map(|(first, _)| *first);
+            let next = before.find(|wait| level.get(wait.first).is_some_and(|level| level + 1 == own));
+            at = next.map(|wait| wait.first);
         }
         path.reverse();
         path
     }
 
+    /// The first of some lists of places, as answers show them: at most `limit` nodes in all.
+    fn shown(&self, lists: &[Vec<usize>], limit: usize) -> Vec<Vec<Node>> {
+        let show = |place: &usize| self.graph.show(*self.nodes.get(*place)?, 0);
+        let mut left = limit;
+        let mut shown = Vec::new();
+        for list in lists {
+            if left == 0 {
+                break;
+            }
+            let some: Vec<Node> = list.iter().take(left).filter_map(show).collect();
+            left -= some.len();
+            shown.push(some);
+        }
+        shown
+    }
+
     fn shown_broken(&self, purpose: Purpose) -> Vec<Broken> {
         let target = |place: usize| Some(self.graph.show(*self.nodes.get(place)?, 0)?.target);
-        let broken = self.broken.iter().filter_map(|(first, then, nature)| {
-            let (first, then) = (target(*first)?, target(*then)?);
+        let broken = self.broken.iter().filter_map(|(then, wait)| {
+            let (first, then) = (target(wait.first)?, target(*then)?);
             let (from, to) = match purpose {
                 Purpose::Start => (then, first),
                 Purpose::Stop => (first, then),
@@ -259,7 +302,8 @@ impl<'a> Crew<'a> {
             Some(Broken {
                 from,
                 to,
-                nature: *nature,
+                nature: wait.nature,
+                grouped: wait.grouped,
             })
         });
         let mut broken: Vec<Broken> = broken.collect();

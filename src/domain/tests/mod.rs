@@ -1,6 +1,8 @@
 //! The decision and the view, against models that are too simple to be wrong.
 
+mod compare;
 mod decide;
+mod impact;
 mod naive;
 mod overlay;
 mod state;

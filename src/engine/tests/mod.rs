@@ -3,7 +3,9 @@
 mod drilling;
 mod ending;
 mod following;
+mod history;
 mod news;
+mod past;
 mod recovery;
 
 use std::path::Path;
@@ -23,6 +25,15 @@ use crate::{search, store};
 /// How long a test waits for what should come at once.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// When every test begins.
+const BEGIN: Timestamp = Timestamp(1_767_225_600_000_000);
+
+/// A running engine, and how to talk to it.
+struct Running {
+    engine: Engine,
+    runtime: Runtime,
+}
+
 fn envelope(message_id: &str, step: &Step) -> Envelope {
     let mut fingerprint = [0; 32];
     fingerprint[0] = u8::try_from(message_id.len()).unwrap();
@@ -37,14 +48,32 @@ fn envelope(message_id: &str, step: &Step) -> Envelope {
     }
 }
 
-/// A running engine, and how to talk to it.
-struct Running {
-    engine: Engine,
-    runtime: Runtime,
+fn putting(id: &str) -> Step {
+    let resource = Resource {
+        id: Id::parse(id).unwrap(),
+        kind: "vm".to_owned(),
+        name: String::new(),
+        description: String::new(),
+        tags: Tags::default(),
+        attributes: serde_json::Map::default(),
+        status_endpoints: Vec::new(),
+        dependencies: Vec::new(),
+    };
+    let command = Command::Put {
+        document: Box::new(Document::Resource(resource)),
+        members: None,
+    };
+    let expect = Expect::Anything;
+    Step { command, expect }
 }
 
 impl Running {
     fn start(directory: &Path, config: &Config) -> Self {
+        Self::start_by(directory, config, Arc::new(|| BEGIN))
+    }
+
+    /// Starts by a clock.
+    fn start_by(directory: &Path, config: &Config, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
         let setup = Setup {
             engine: config.clone(),
             store: store::Config {
@@ -55,7 +84,7 @@ impl Running {
             limits: tight_rules().limits,
             new_cluster: "test".to_owned(),
             new_instance: "test".to_owned(),
-            clock: Arc::new(|| Timestamp(1_767_225_600_000_000)),
+            clock,
             fail_at: FailAt::default(),
         };
         Self {
@@ -77,22 +106,20 @@ impl Running {
 
     /// Puts a resource of kind `vm`.
     fn put(&self, message_id: &str, id: &str) {
-        let resource = Resource {
-            id: Id::parse(id).unwrap(),
-            kind: "vm".to_owned(),
-            name: String::new(),
-            description: String::new(),
-            tags: Tags::default(),
-            attributes: serde_json::Map::default(),
-            status_endpoints: Vec::new(),
-            dependencies: Vec::new(),
-        };
-        let command = Command::Put {
-            document: Box::new(Document::Resource(resource)),
-            members: None,
-        };
-        let expect = Expect::Anything;
-        self.submit(message_id, &Step { command, expect }).unwrap();
+        self.submit(message_id, &putting(id)).unwrap();
+    }
+
+    /// Puts resources of kind `vm`, with few commits.
+    fn put_all(&self, ids: &[String]) {
+        self.runtime.block_on(async {
+            let mut waiting = Vec::new();
+            for id in ids {
+                waiting.push(self.engine.submit(envelope(id, &putting(id))).await.unwrap());
+            }
+            for receipt in waiting {
+                receipt.await.unwrap();
+            }
+        });
     }
 
     /// Every hit, once the index has come as far as the register.

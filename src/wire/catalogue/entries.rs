@@ -1,7 +1,9 @@
 //! The table of all messages.
 
 use super::{Entry, Group};
-use crate::wire::schema::{args_optional, batch, event, message, problem, request, updated};
+use crate::wire::schema::{
+    args_optional, batch, event, message, of_now, of_now_args_optional, problem, request, updated,
+};
 use crate::wire::shape::{
     AnswerBody, BookmarkBody, ChangesGetBody, CommandBody, CompareArgs, ComparisonBody, CycleBody,
     CyclesArgs, CyclesBody, DanglingArgs, DanglingBody, DanglingClearedBody, DanglingItem, DivergedBody,
@@ -138,37 +140,37 @@ pub const ENTRIES: &[Entry] = &[
         Group::Question,
         "history",
         "What happened to an entity.",
-        request::<QuestionBody<HistoryArgs>>,
+        of_now::<QuestionBody<HistoryArgs>>,
     ),
     Entry::new(
         Group::Question,
         "compare",
         "In what two environments differ.",
-        request::<QuestionBody<CompareArgs>>,
+        of_now::<QuestionBody<CompareArgs>>,
     ),
     Entry::new(
         Group::Question,
         "sync",
         "A copy of the register, or what is missing to one, sent to the queue of `reply_to`.",
-        args_optional::<QuestionBody<SyncArgs>>,
+        of_now_args_optional::<QuestionBody<SyncArgs>>,
     ),
     Entry::new(
         Group::Question,
         "snapshot.begin",
         "A snapshot of the whole register, to be fetched.",
-        args_optional::<QuestionBody<SnapshotBeginArgs>>,
+        of_now_args_optional::<QuestionBody<SnapshotBeginArgs>>,
     ),
     Entry::new(
         Group::Question,
         "snapshot.chunk",
         "A piece of a snapshot.",
-        request::<QuestionBody<SnapshotChunkArgs>>,
+        of_now::<QuestionBody<SnapshotChunkArgs>>,
     ),
     Entry::new(
         Group::Question,
         "ping",
         "Who is there.",
-        args_optional::<QuestionBody<PingArgs>>,
+        of_now_args_optional::<QuestionBody<PingArgs>>,
     ),
     Entry::new(
         Group::Reply,

@@ -9,8 +9,8 @@ use super::text::quote;
 
 /// The most things that one question may name.
 const NAMES_MAX: usize = 1_000;
-/// The longest name of something outside, in bytes.
-const NAME_BYTES_MAX: usize = 2_048;
+/// The longest name of something outside.
+const NAME_CHARS_MAX: usize = 2_048;
 
 pub(in crate::wire) const IMPACT_FIELDS: [&str; 3] = ["ids", "include_soft", "include_startup"];
 pub(in crate::wire) const ORDER_FIELDS: [&str; 3] = ["environment", "ids", "direction"];
@@ -38,9 +38,9 @@ pub(super) fn impact(args: &Spot<'_>) -> Option<Question> {
 
 fn name(spot: &Spot<'_>) -> Option<String> {
     let text = spot.text()?;
-    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+    if text.is_empty() || text.chars().count() > NAME_CHARS_MAX {
         let detail = format!(
-            "{} is neither an id nor a URI: it must have 1 to {NAME_BYTES_MAX} bytes",
+            "{} is neither an id nor a URI: it must have 1 to {NAME_CHARS_MAX} characters",
             quote(text)
         );
         spot.note(detail, "");

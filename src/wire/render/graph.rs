@@ -69,15 +69,19 @@ impl From<&HitEnvironment> for HitEnvironmentBody {
 
 impl From<&Order> for OrderBody {
     fn from(order: &Order) -> Self {
-        // How many resources there are is the total of the answer.
+        // How many resources there are is the total of the answer, and that it is cut is its `truncated`.
         let Order {
             waves,
             wave_count,
             resources: _,
             critical_path,
             cycles,
+            cycles_total,
             broken,
+            broken_total,
             outside,
+            outside_total,
+            is_cut: _,
         } = order;
         let all = |sets: &[Vec<_>]| sets.iter().map(|set| nodes(set)).collect();
         Self {
@@ -85,15 +89,23 @@ impl From<&Order> for OrderBody {
             wave_count: count(*wave_count),
             critical_path: nodes(critical_path),
             cycles: all(cycles),
+            cycles_total: count(*cycles_total),
             broken: broken.iter().map(EdgeBody::from).collect(),
+            broken_total: count(*broken_total),
             outside: outside.iter().map(OutsideBody::from).collect(),
+            outside_total: count(*outside_total),
         }
     }
 }
 
 impl From<&Broken> for EdgeBody {
     fn from(broken: &Broken) -> Self {
-        let Broken { from, to, nature } = broken;
+        let Broken {
+            from,
+            to,
+            nature,
+            grouped,
+        } = broken;
         let (from, _) = name_of(from);
         let (to, external) = name_of(to);
         Self {
@@ -101,7 +113,7 @@ impl From<&Broken> for EdgeBody {
             to: to.to_owned(),
             nature: NatureWord::from(*nature),
             external,
-            group: false,
+            group: *grouped,
         }
     }
 }

@@ -13,6 +13,8 @@ use super::text::format_time;
 
 /// The most differences that are shown of two documents; it is always said how many there are.
 const DIFFERENCES_MAX: usize = 200;
+/// The lists of a document in which the order means nothing.
+const UNORDERED: [&str; 3] = ["/dependencies", "/entrypoints", "/status_endpoints"];
 /// The longest value that is shown whole, in bytes of JSON.
 const VALUE_BYTES_MAX: usize = 500;
 /// The most linked resources that are shown of one change.
@@ -140,6 +142,11 @@ fn collect(
     }
     *total += 1;
     if all.len() < DIFFERENCES_MAX {
+        let parted = parted(from, to, pointer);
+        let (from, to) = match &parted {
+            Some((from, to)) => (from.as_ref(), to.as_ref()),
+            None => (from, to),
+        };
         let (from, from_cut) = from.map(shown).unzip();
         let (to, to_cut) = to.map(shown).unzip();
         all.push(DifferenceBody {
@@ -149,6 +156,31 @@ fn collect(
             shortened: from_cut.unwrap_or_default() || to_cut.unwrap_or_default(),
         });
     }
+}
+
+/// Of two lists in which the order means nothing, what only the one has, and what only the other; `None` where that says
+/// nothing.
+fn parted(from: Option<&Value>, to: Option<&Value>, pointer: &str) -> Option<(Option<Value>, Option<Value>)> {
+    let (Some(Value::Array(from)), Some(Value::Array(to))) = (from, to) else {
+        return None;
+    };
+    if !UNORDERED.contains(&pointer) {
+        return None;
+    }
+    let beyond = |own: &[Value], other: &[Value]| {
+        let mut other = other.to_vec();
+        let mut own = own.to_vec();
+        own.retain(|item| match other.iter().position(|one| one == item) {
+            Some(place) => {
+                other.swap_remove(place);
+                false
+            }
+            None => true,
+        });
+        (!own.is_empty()).then_some(Value::Array(own))
+    };
+    let parted = (beyond(from, to), beyond(to, from));
+    (parted != (None, None)).then_some(parted)
 }
 
 /// A value, or its beginning as a text.

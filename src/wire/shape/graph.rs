@@ -12,9 +12,9 @@ use super::text::IdText;
 #[schemars(deny_unknown_fields)]
 pub struct ImpactArgs {
     /// Each the id of a resource or, where no resource has that id, the URI of something outside.
-    #[schemars(length(min = 1, max = 1000))]
+    #[schemars(length(min = 1, max = 1000), inner(length(min = 1, max = 2048)))]
     pub ids: Vec<String>,
-    /// Say what works on with less, too: follow soft dependencies.
+    /// Say what works on with less, too: follow soft dependencies, and groups that lose a member and hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub include_soft: bool,
     /// Say what runs on and could not be started again, too: follow startup dependencies.
@@ -28,7 +28,7 @@ pub struct ImpactArgs {
 pub enum EffectWord {
     /// It stops.
     Stops,
-    /// It works on, with less.
+    /// It works on, with less: without something that it needs softly, or with what is left of a group.
     Degraded,
     /// It runs on, and could not be started again.
     CannotStart,
@@ -97,7 +97,7 @@ pub struct HitEnvironmentBody {
 
 /// In which order to start or to stop resources. Either `environment` or `ids` says which.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("oneOf" = [{"required": ["environment"]}, {"required": ["ids"]}]))]
 pub struct OrderArgs {
     /// Those of this environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub enum PurposeWord {
     Stop,
 }
 
-/// An order.
+/// An order. Each of its lists has at most as many items as the question's `limit`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OrderBody {
     /// What can be done at the same time, wave after wave; each by id.
@@ -133,11 +133,17 @@ pub struct OrderBody {
     pub critical_path: Vec<NodeBody>,
     /// Sets of resources that wait for each other, largest first.
     pub cycles: Vec<Vec<NodeBody>>,
+    /// How many such sets there are, also those that are not shown.
+    pub cycles_total: u64,
     /// The dependencies that the order does not keep, because there would be none otherwise.
     pub broken: Vec<EdgeBody>,
+    /// How many there are, also those that are not shown.
+    pub broken_total: u64,
     /// What is not in the order and has to do with it: of an order to start, what its resources need, to be checked first;
     /// of an order to stop, what needs them.
     pub outside: Vec<OutsideBody>,
+    /// How many there are, also those that are not shown.
+    pub outside_total: u64,
 }
 
 /// Something beside an order that its resources have to do with.

@@ -27,7 +27,7 @@ pub struct HistoryArgs {
 
 /// A moment in the past; either of the two.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, extend("oneOf" = [{"required": ["sequence"]}, {"required": ["time"]}]))]
 pub struct MomentBody {
     /// After the event of this sequence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,8 @@ pub struct PastBody {
     pub resources_total: u64,
 }
 
-/// One value that differs.
+/// One value that differs. Of two lists of dependencies, entrypoints or status endpoints only those items are shown that
+/// the other list lacks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DifferenceBody {
     /// Where, as a JSON Pointer into the document.
@@ -149,8 +150,8 @@ pub struct PairBody {
     /// The id on the right.
     #[schemars(with = "IdText")]
     pub right: String,
-    /// In what they differ, beside their ids, at most 200 values. What the right one needs is named as on the left where it
-    /// has a counterpart there.
+    /// In what they differ, beside their ids, at most 200 values. What the right one needs is named by its counterpart where
+    /// there is one: so its own things have the names of the left, and things of the left have those of the right.
     pub diff: Vec<DifferenceBody>,
     /// How many values differ.
     pub diff_total: u64,

@@ -2,6 +2,8 @@
 
 mod brute;
 mod edges;
+mod impact;
+mod order;
 mod watch;
 
 use std::collections::BTreeSet;

@@ -10,12 +10,15 @@ use serde_json::{Map, Value, json};
 use super::incoming;
 use crate::domain::{Document, EntityType, Problem, escape, strategies};
 use crate::wire::read::command::{
-    BATCH_FIELDS, COMMAND_FIELDS, LINK_FIELDS, PATCH_FIELDS, REMOVE_FIELDS, RESTORE_FIELDS, STEP_FIELDS,
+    BATCH_FIELDS, COMMAND_FIELDS, LINK_FIELDS, PATCH_FIELDS, REMOVE_FIELDS, RESOURCE_REMOVE_FIELDS,
+    RESTORE_FIELDS, STEP_FIELDS,
 };
 use crate::wire::read::document::{
     DEPENDENCY_FIELDS, ENTRYPOINT_FIELDS, ENVIRONMENT_FIELDS, RESOURCE_FIELDS, STATUS_ENDPOINT_FIELDS,
     STATUS_EXPECT_FIELDS, TARGET_FIELDS,
 };
+use crate::wire::read::graph::{IMPACT_FIELDS, ORDER_FIELDS};
+use crate::wire::read::history::{COMPARE_FIELDS, HISTORY_FIELDS, MOMENT_FIELDS};
 use crate::wire::read::question::{
     CYCLES_FIELDS, DANGLING_FIELDS, PATH_FIELDS, QUESTION_FIELDS, REACH_FIELDS, SEARCH_FIELDS,
     SNAPSHOT_BEGIN_FIELDS, SNAPSHOT_CHUNK_FIELDS,
@@ -78,16 +81,17 @@ fn schema_of(kind: &str) -> Value {
     Entry::named(kind).unwrap().schema()
 }
 
-/// The properties of a definition, those of all its variants together.
+/// The properties of a definition, with those of all its variants.
 fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
     let definition = schema.pointer(pointer).unwrap_or_else(|| panic!("no {pointer}"));
     let variants = definition
         .get("anyOf")
         .or_else(|| definition.get("oneOf"))
         .and_then(Value::as_array);
-    let parts = variants.map_or_else(|| vec![definition], |variants| variants.iter().collect());
-    let objects = parts
+    let objects = variants
         .into_iter()
+        .flatten()
+        .chain([definition])
         .filter_map(|part| part.get("properties")?.as_object());
     objects
         .flat_map(|properties| properties.keys().cloned())
@@ -96,7 +100,7 @@ fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
 
 #[test]
 fn reader_and_schema_know_the_same_fields() {
-    let cases: [(&str, &str, &[&str]); 24] = [
+    let cases: [(&str, &str, &[&str]); 31] = [
         ("environment", "", &ENVIRONMENT_FIELDS),
         ("resource", "", &RESOURCE_FIELDS),
         ("environment", "/$defs/EntrypointDocument", &ENTRYPOINT_FIELDS),
@@ -120,12 +124,23 @@ fn reader_and_schema_know_the_same_fields() {
         ),
         ("resource.put", "", &COMMAND_FIELDS),
         ("resource.patch", "/$defs/PatchArgs", &PATCH_FIELDS),
-        ("resource.remove", "/$defs/RemoveArgs", &REMOVE_FIELDS),
+        ("environment.remove", "/$defs/RemoveArgs", &REMOVE_FIELDS),
         ("resource.restore", "/$defs/RestoreArgs", &RESTORE_FIELDS),
         ("environment.link", "/$defs/LinkArgs", &LINK_FIELDS),
         ("batch", "/$defs/BatchArgs", &BATCH_FIELDS),
         ("batch", "/$defs/StepBody", &STEP_FIELDS),
+        (
+            "resource.remove",
+            "/$defs/ResourceRemoveArgs",
+            &RESOURCE_REMOVE_FIELDS,
+        ),
         ("search", "", &QUESTION_FIELDS),
+        ("search", "/$defs/MomentBody", &MOMENT_FIELDS),
+        ("graph.impact", "", &QUESTION_FIELDS),
+        ("graph.impact", "/$defs/ImpactArgs", &IMPACT_FIELDS),
+        ("graph.order", "/$defs/OrderArgs", &ORDER_FIELDS),
+        ("history", "/$defs/HistoryArgs", &HISTORY_FIELDS),
+        ("compare", "/$defs/CompareArgs", &COMPARE_FIELDS),
         ("search", "/$defs/SearchArgs", &SEARCH_FIELDS),
         ("graph.dependents", "/$defs/ReachArgs", &REACH_FIELDS),
         ("graph.path", "/$defs/PathArgs", &PATH_FIELDS),
@@ -182,6 +197,17 @@ const WORDS: &[&str] = &[
     "revision",
     "batch",
     "mode",
+    "expect_impact",
+    "ids",
+    "include_soft",
+    "direction",
+    "start",
+    "entity",
+    "before",
+    "left",
+    "right",
+    "as_of",
+    "sequence",
 ];
 
 /// Any JSON; many of the keys and words are ours, so that reading gets somewhere.

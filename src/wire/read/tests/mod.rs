@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::{Bounds, Incoming, LIMIT_GRAPH, LIMIT_PATHS, LIMIT_SEARCH};
 use crate::domain::{
-    Command, Dependency, DocumentPatch, EntityKey, Envelope, Expect, Id, Inquiry, Nature, Natures, Needs,
-    Position, Problem, ProblemKind, Question, RemoveMode, Target, Timestamp,
+    Command, Dependency, DocumentPatch, EntityKey, Envelope, Expect, Id, Inquiry, Moment, Nature, Natures,
+    Needs, Position, Problem, ProblemKind, Question, RemoveMode, Target, Timestamp,
 };
 use crate::wire::{document_to_json, parse_command, parse_question};
 
@@ -216,6 +216,57 @@ fn questions_are_read_with_their_defaults() {
         ("/limit", ProblemKind::Invalid)
     );
     assert!(problem.detail.contains("100000"), "{}", problem.detail);
+}
+
+#[test]
+fn a_moment_is_a_sequence_or_a_time() {
+    let read =
+        |moment: Value| question("graph.cycles", &json!({ "as_of": moment })).map(|inquiry| inquiry.moment);
+    let sequence = read(json!({"sequence": 7})).unwrap();
+    assert_eq!(sequence, Some(Moment::Sequence(7)));
+    for text in [
+        "1970-01-01T00:00:09Z",
+        "1970-01-01T01:00:09+01:00",
+        "1970-01-01T00:00:09.000000Z",
+    ] {
+        let time = read(json!({ "time": text })).unwrap();
+        assert_eq!(time, Some(Moment::Time(Timestamp(9_000_000))), "{text}");
+    }
+    for text in [
+        "soon",
+        "",
+        "1970-01-01",
+        "1970-02-30T00:00:00Z",
+        "1970-01-01T00:00:09",
+    ] {
+        let problem = read(json!({ "time": text })).unwrap_err();
+        assert_eq!(
+            (problem.kind, problem.pointer.as_str()),
+            (ProblemKind::Invalid, "/as_of/time"),
+            "{text}"
+        );
+    }
+    assert_eq!(read(json!({})).unwrap_err().pointer, "/as_of");
+    let problem = question("history", &json!({"args": {"id": "a"}, "as_of": {"sequence": 7}})).unwrap_err();
+    assert_eq!(problem.pointer, "/as_of");
+    assert!(problem.detail.contains("past"), "{}", problem.detail);
+}
+
+#[test]
+fn names_of_causes_have_a_length() {
+    for (length, is_read) in [(1, true), (2_048, true), (2_049, false)] {
+        let body = json!({"args": {"ids": ["ü".repeat(length)]}});
+        assert_eq!(question("graph.impact", &body).is_ok(), is_read, "{length}");
+    }
+    for (count, is_read) in [(1_000, true), (1_001, false)] {
+        let ids: Vec<String> = (0..count).map(|n| format!("n{n}")).collect();
+        assert_eq!(
+            question("graph.impact", &json!({"args": {"ids": ids}})).is_ok(),
+            is_read
+        );
+        let body = json!({"args": {"ids": ids, "direction": "stop"}});
+        assert_eq!(question("graph.order", &body).is_ok(), is_read);
+    }
 }
 
 #[test]

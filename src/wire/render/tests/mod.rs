@@ -1,23 +1,23 @@
 //! What is rendered is in the schema, can be read with the shapes, and leads back to what it was made from.
 
+mod answers;
+
 use std::sync::Arc;
 
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use serde_json::{Map, Value, json};
 
 use super::{
-    CC_ENVIRONMENTS_MAX, Outgoing, render_answer, render_event, render_problem_reply,
-    render_question_problem, render_reply, render_transaction,
+    CC_ENVIRONMENTS_MAX, Outgoing, render_event, render_problem_reply, render_question_problem, render_reply,
+    render_transaction,
 };
 use crate::domain::{
-    Answer, Change, Dangling, Document, DocumentPatch, Edge, EntityKey, EntityType, Event, Explained, Facet,
-    FacetCounts, Fact, Findings, GraphNews, Highlight, Hit, Hits, Id, Mistake, Nature, Node, Offer, Outcome,
-    Piece, Pong, Position, Problem, ProblemKind, Receipt, Subgraph, Target, Timestamp, Trace, Transaction,
-    WhatIf, strategies,
+    Change, Document, DocumentPatch, EntityKey, EntityType, Event, Fact, GraphNews, Id, Mistake, Outcome,
+    Position, Problem, ProblemKind, Receipt, Timestamp, Trace, Transaction, WhatIf, strategies,
 };
 use crate::wire::shape::{
-    AnswerBody, EnvironmentDocument, EventBody, HitsBody, LinksBody, OutcomeWord, PieceBody, PongBody,
-    ProblemBody, ReplyBody, ResourceDocument, SubgraphBody, TransactionEventBody,
+    EnvironmentDocument, EventBody, LinksBody, OutcomeWord, ProblemBody, ReplyBody, ResourceDocument,
+    TransactionEventBody,
 };
 use crate::wire::{Entry, document_from_json, from_bytes};
 
@@ -392,191 +392,6 @@ fn a_problem_is_in_the_shape_of_rfc_9457() {
         );
         assert_eq!(json["problem"]["mistakes"], Value::Null);
     }
-}
-
-fn answer(findings: Findings) -> Answer {
-    Answer {
-        as_of: Position {
-            epoch: 1,
-            sequence: 7,
-        },
-        findings,
-        total: 9,
-        truncated: None,
-        next: None,
-    }
-}
-
-fn node(target: Target, distance: u32) -> Node {
-    let registered = matches!(&target, Target::Resource(id) if id.as_str() == "a");
-    let kind = if registered {
-        "vm".to_owned()
-    } else {
-        String::new()
-    };
-    Node {
-        target,
-        registered,
-        kind,
-        name: String::new(),
-        distance,
-    }
-}
-
-#[test]
-fn a_subgraph_names_its_edges() {
-    let nodes = vec![
-        node(Target::Resource(id("a")), 0),
-        node(Target::Resource(id("b")), 1),
-        node(Target::External("urn:x".to_owned()), 1),
-    ];
-    let edge = |to, nature, grouped| Edge {
-        from: 0,
-        to,
-        nature,
-        grouped,
-    };
-    let edges = vec![
-        edge(1, Nature::Hard, false),
-        edge(2, Nature::Soft, true),
-        edge(9, Nature::Hard, false),
-    ];
-    let found = answer(Findings::Subgraph(Subgraph { nodes, edges }));
-    let found = Answer {
-        truncated: Some("limit".to_owned()),
-        next: Some("n".to_owned()),
-        ..found
-    };
-    let body = render_answer(&found, "c-1", 12);
-    assert_eq!(
-        checked("graph.dependencies.answer", &body),
-        json!({
-            "as_of": {"cluster": "c-1", "epoch": 1, "sequence": 7},
-            "nodes": [
-                {"id": "a", "registered": true, "kind": "vm", "distance": 0},
-                {"id": "b", "registered": false, "distance": 1},
-                {"id": "urn:x", "registered": false, "external": true, "distance": 1}
-            ],
-            "edges": [
-                {"from": "a", "to": "b", "nature": "hard"},
-                {"from": "a", "to": "urn:x", "nature": "soft", "external": true, "group": true}
-            ],
-            "total": 9, "truncated": true, "truncated_because": "limit", "next": "n", "took_us": 12
-        })
-    );
-    let read: AnswerBody<SubgraphBody> = from_bytes(&body).unwrap();
-    assert_eq!(read.findings.edges.len(), 2);
-    assert_eq!(read.next.as_deref(), Some("n"));
-}
-
-#[test]
-fn a_piece_of_a_snapshot_keeps_its_bytes() {
-    let offer = Offer {
-        id: "1-22-3".to_owned(),
-        digest: "0".repeat(64),
-        time: Timestamp(3),
-        chunks: 1,
-        bytes: 256,
-    };
-    checked(
-        "snapshot.begin.answer",
-        &render_answer(&answer(Findings::Offer(offer)), "c", 0),
-    );
-    let bytes: Vec<u8> = (0..=255).collect();
-    let piece = Piece {
-        id: "1-22-3".to_owned(),
-        index: 0,
-        chunks: 1,
-        total_bytes: 256,
-        checksum: "f".repeat(64),
-        bytes: bytes.clone(),
-    };
-    let body = render_answer(&answer(Findings::Piece(piece)), "c", 0);
-    checked("snapshot.chunk.answer", &body);
-    let read: AnswerBody<PieceBody> = from_bytes(&body).unwrap();
-    assert_eq!(read.findings.data.0, bytes);
-}
-
-#[test]
-fn every_answer_is_in_its_schema() {
-    let hits = ["a", "b"].map(|text| Hit {
-        key: EntityKey::environment(id(text)),
-        kind: String::new(),
-        name: "n".to_owned(),
-        score: if text == "a" { 1.5 } else { f32::NAN },
-        highlights: vec![Highlight {
-            field: "name",
-            text: "n".to_owned(),
-            ranges: vec![(0, 1)],
-        }],
-        explanation: vec![Explained {
-            term: "n".to_owned(),
-            fields: vec!["name"],
-            weight: 1.5,
-        }],
-    });
-    let found = Hits {
-        items: hits.into(),
-        facets: vec![FacetCounts {
-            facet: Facet::Tag("owner".to_owned()),
-            values: vec![("shop".to_owned(), 2)],
-            others: 1,
-        }],
-        understood: Some("n".to_owned()),
-    };
-    let body = render_answer(&answer(Findings::Hits(found)), "c", 0);
-    assert_eq!(
-        checked("search.answer", &body)["items"][0],
-        json!({
-            "entity": "environment", "id": "a", "name": "n", "score": 1.5,
-            "highlights": [{"field": "name", "text": "n", "ranges": [[0, 1]]}],
-            "explanation": [{"term": "n", "fields": ["name"], "weight": 1.5}]
-        })
-    );
-    let read: AnswerBody<HitsBody> = from_bytes(&body).unwrap();
-    assert_eq!(read.findings.items.len(), 2);
-
-    let path = vec![
-        node(Target::Resource(id("a")), 0),
-        node(Target::Resource(id("b")), 1),
-    ];
-    let found = answer(Findings::Paths {
-        paths: vec![path.clone()],
-    });
-    assert_eq!(
-        checked("graph.path.answer", &render_answer(&found, "c", 0))["paths"][0][1]["id"],
-        "b"
-    );
-    let found = answer(Findings::Cycles(vec![path]));
-    assert_eq!(
-        checked("graph.cycles.answer", &render_answer(&found, "c", 0))["cycles"][0][0]["id"],
-        "a"
-    );
-    let dangling = Dangling {
-        id: id("x"),
-        dependents: vec![id("a")],
-        total: 5,
-    };
-    let found = answer(Findings::Dangling(vec![dangling]));
-    let body = checked("graph.dangling.answer", &render_answer(&found, "c", 0));
-    assert_eq!(
-        body["dangling"],
-        json!([{"id": "x", "dependents": ["a"], "dependents_total": 5}])
-    );
-    let pong = Pong {
-        instance: "i".to_owned(),
-        role: crate::domain::Role::Primary,
-        version: "0.1.0",
-        cluster: "c".to_owned(),
-        lag: 1,
-        environments: 2,
-        resources: 3,
-        dependencies: 4,
-    };
-    let body = render_answer(&answer(Findings::Pong(pong)), "c", 0);
-    assert_eq!(checked("ping.answer", &body)["role"], "primary");
-    let read: AnswerBody<PongBody> = from_bytes(&body).unwrap();
-    assert_eq!(read.findings.resources, 3);
 }
 
 /// RFC 7396, section 2, word for word.
