@@ -1,5 +1,5 @@
 //! Finding, as a client of the engine in this process asks for it: 200 queries of several sorts, the same with sets of the
-//! graph, facets, highlights and explanations, and who depends on libc6.
+//! graph, facets, highlights and explanations, who depends on libc6, and what stops with it.
 //!
 //! It also writes documents, dependencies and queries to `DOMESDAY_BENCH_PEERS` for the databases that are measured beside
 //! it: see `script/bench peers`, and the SQL in this folder.
@@ -15,8 +15,10 @@ use std::time::{Duration, Instant};
 
 use bench::Failure;
 use bench::manifest::{Manifest, engine, put};
+use domesday::domain::graph::Beyond;
 use domesday::domain::{
-    Answer, Direction, Facet, Findings, Id, Inquiry, Natures, Question, Resource, Search, Target,
+    Answer, Crew, Direction, Facet, Findings, Id, Inquiry, Natures, Purpose, Question, Resource, Search,
+    Target,
 };
 use domesday::engine::Reads;
 
@@ -130,6 +132,22 @@ fn measure(reads: &Reads, asks: &[Ask]) -> Result<(), Failure> {
     };
     one("dependents of libc6, 1,000 shown", 1_000, reach.clone())?;
     one("dependents of libc6, 1 shown", 1, reach)?;
+    let impact = Question::Impact {
+        causes: vec!["libc6".to_owned()],
+        beyond: Beyond::default(),
+    };
+    one("impact of libc6, 1 shown", 1, impact.clone())?;
+    one("impact of libc6, 1,000 shown", 1_000, impact)?;
+    let order = Question::Order {
+        crew: Crew::Environment(Id::parse("debian")?),
+        purpose: Purpose::Start,
+    };
+    one("order of debian, 1,000 shown", 1_000, order)?;
+    one(
+        "search impact-of:libc6",
+        LIMIT,
+        Question::Search(plain("impact-of:libc6")),
+    )?;
     one(
         "search dependents-of:libc6",
         LIMIT,
