@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use domesday::domain::{
-    Answer, Change, Edge, Event, Fact, Findings, Id, Node, Outcome, Position, Problem, Receipt, Resource,
-    Target, Trace,
+    Answer, Change, Comparison, Edge, Event, Fact, Findings, Id, ImpactFindings, Node, Order, Outcome,
+    Position, Problem, Receipt, Resource, Target, Trace,
 };
 
 use domesday::wire;
@@ -178,97 +178,10 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
                 reference.total
             )
         })),
-        Findings::Impact(found) => {
-            lines.push(format!("  of {}", join(found.causes.iter().map(node))));
-            lines.extend(found.affected.iter().map(|affected| {
-                let (effect, why) = (affected.effect.as_str(), affected.why.join(" > "));
-                format!("  {} {effect}: {why}", node(&affected.node))
-            }));
-            lines.extend(found.environments.iter().map(|hit| {
-                let (stops, weakened, of) = (hit.stops, hit.weakened, hit.resources);
-                let doors = hit.entrypoints.iter().map(|door| format!(" {}", door.url));
-                format!(
-                    "  in {}: {stops} + {weakened} of {of}{}",
-                    hit.id,
-                    doors.collect::<String>()
-                )
-            }));
-            lines.push(format!("  hash {}", found.hash));
-        }
-        Findings::Order(order) => {
-            let waves = (1..).zip(&order.waves);
-            lines.extend(waves.map(|(n, wave)| format!("  {n}: {}", join(wave.iter().map(node)))));
-            let critical: Vec<String> = order.critical_path.iter().map(node).collect();
-            lines.push(format!("  critical {}", critical.join(" > ")));
-            let ring = |cycle: &Vec<Node>| format!("  cycle {}", join(cycle.iter().map(node)));
-            lines.extend(order.cycles.iter().map(ring));
-            lines.extend(order.broken.iter().map(|one| {
-                let name = |target: &Target| match target {
-                    Target::Resource(id) => id.to_string(),
-                    Target::External(uri) => format!("<{uri}>"),
-                };
-                let group = if one.grouped { " group" } else { "" };
-                format!(
-                    "  not kept: {} -> {} {}{group}",
-                    name(&one.from),
-                    name(&one.to),
-                    one.nature.as_str()
-                )
-            }));
-            lines.extend(order.outside.iter().map(|one| {
-                format!(
-                    "  outside {} of {} ({})",
-                    node(&one.node),
-                    join(&one.resources),
-                    one.total
-                )
-            }));
-        }
-        // What differs is shown as the message shows it.
-        Findings::History(_) => lines.extend(body(answer, "items").iter().map(|past| {
-            let text = |key: &str| past[key].as_str().unwrap_or("-").to_owned();
-            let (kind, time) = (text("type"), text("time"));
-            let (by, cause) = (text("actor"), text("cause"));
-            format!(
-                "  {} {time} {kind}={} by {by} for {cause}: {}{}",
-                past["sequence"],
-                past["revision"],
-                differences(past),
-                join(
-                    past["resources"]
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .map(|id| id.as_str().unwrap())
-                )
-            )
-        })),
-        Findings::Comparison(comparison) => {
-            let only = |side: &str, resources: &[std::sync::Arc<Resource>]| {
-                let ids = join(resources.iter().map(|resource| &resource.id));
-                format!("  only {side}: {ids}")
-            };
-            let whole: Value = serde_json::from_slice(&wire::render_answer(answer, "", 0)).unwrap();
-            lines.push(format!(
-                "  {} alike, {} in both",
-                comparison.same, comparison.shared
-            ));
-            lines.push(format!(
-                "  themselves: {}",
-                differences(&serde_json::json!({"diff": whole["environment"]}))
-            ));
-            lines.push(only("left", &comparison.left_only));
-            lines.push(only("right", &comparison.right_only));
-            let pair = |pair: &Value| {
-                format!(
-                    "  {} is not {}: {}",
-                    pair["left"],
-                    pair["right"],
-                    differences(pair)
-                )
-            };
-            lines.extend(body(answer, "different").iter().map(pair));
-        }
+        Findings::Impact(found) => lines.extend(impact(found)),
+        Findings::Order(found) => lines.extend(order(found)),
+        Findings::History(_) => lines.extend(history(answer)),
+        Findings::Comparison(found) => lines.extend(comparison(answer, found)),
         Findings::Offer(_) | Findings::Piece(_) | Findings::Pong(_) => {}
     }
     lines.extend(truncated.iter().map(|why| format!("  truncated: {why}")));
@@ -306,4 +219,116 @@ pub(crate) fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 
 pub(crate) fn ids<'a>(ids: impl IntoIterator<Item = &'a Id>) -> String {
     join(ids)
+}
+
+fn impact(found: &ImpactFindings) -> Vec<String> {
+    let mut lines = Vec::new();
+
+    lines.push(format!("  of {}", join(found.causes.iter().map(node))));
+    lines.extend(found.affected.iter().map(|affected| {
+        let (effect, why) = (affected.effect.as_str(), affected.why.join(" > "));
+        format!("  {} {effect}: {why}", node(&affected.node))
+    }));
+    lines.extend(found.environments.iter().map(|hit| {
+        let (stops, weakened, of) = (hit.stops, hit.weakened, hit.resources);
+        let doors = hit.entrypoints.iter().map(|door| format!(" {}", door.url));
+        format!(
+            "  in {}: {stops} + {weakened} of {of}{}",
+            hit.id,
+            doors.collect::<String>()
+        )
+    }));
+    lines.push(format!("  hash {}", found.hash));
+
+    lines
+}
+
+fn order(order: &Order) -> Vec<String> {
+    let mut lines = Vec::new();
+
+    let waves = (1..).zip(&order.waves);
+    lines.extend(waves.map(|(n, wave)| format!("  {n}: {}", join(wave.iter().map(node)))));
+    let critical: Vec<String> = order.critical_path.iter().map(node).collect();
+    lines.push(format!("  critical {}", critical.join(" > ")));
+    let ring = |cycle: &Vec<Node>| format!("  cycle {}", join(cycle.iter().map(node)));
+    lines.extend(order.cycles.iter().map(ring));
+    lines.extend(order.broken.iter().map(|one| {
+        let name = |target: &Target| match target {
+            Target::Resource(id) => id.to_string(),
+            Target::External(uri) => format!("<{uri}>"),
+        };
+        let group = if one.grouped { " group" } else { "" };
+        format!(
+            "  not kept: {} -> {} {}{group}",
+            name(&one.from),
+            name(&one.to),
+            one.nature.as_str()
+        )
+    }));
+    lines.extend(order.outside.iter().map(|one| {
+        format!(
+            "  outside {} of {} ({})",
+            node(&one.node),
+            join(&one.resources),
+            one.total
+        )
+    }));
+
+    lines
+}
+
+/// What differs is shown as the message shows it.
+fn history(answer: &Answer) -> Vec<String> {
+    body(answer, "items")
+        .iter()
+        .map(|past| {
+            let text = |key: &str| past[key].as_str().unwrap_or("-").to_owned();
+            let (kind, time) = (text("type"), text("time"));
+            let (by, cause) = (text("actor"), text("cause"));
+            format!(
+                "  {} {time} {kind}={} by {by} for {cause}: {}{}",
+                past["sequence"],
+                past["revision"],
+                differences(past),
+                join(
+                    past["resources"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(|id| id.as_str().unwrap())
+                )
+            )
+        })
+        .collect()
+}
+
+fn comparison(answer: &Answer, comparison: &Comparison) -> Vec<String> {
+    let mut lines = Vec::new();
+
+    let only = |side: &str, resources: &[std::sync::Arc<Resource>]| {
+        let ids = join(resources.iter().map(|resource| &resource.id));
+        format!("  only {side}: {ids}")
+    };
+    let whole: Value = serde_json::from_slice(&wire::render_answer(answer, "", 0)).unwrap();
+    lines.push(format!(
+        "  {} alike, {} in both",
+        comparison.same, comparison.shared
+    ));
+    lines.push(format!(
+        "  themselves: {}",
+        differences(&serde_json::json!({"diff": whole["environment"]}))
+    ));
+    lines.push(only("left", &comparison.left_only));
+    lines.push(only("right", &comparison.right_only));
+    let pair = |pair: &Value| {
+        format!(
+            "  {} is not {}: {}",
+            pair["left"],
+            pair["right"],
+            differences(pair)
+        )
+    };
+    lines.extend(body(answer, "different").iter().map(pair));
+
+    lines
 }

@@ -179,7 +179,7 @@ fn sum(ids: &BTreeSet<String>) -> String {
             carry = digit / 256;
         }
     }
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(sum))
 }
 
 proptest! {
