@@ -20,9 +20,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use domesday::domain::graph::Graph;
+use domesday::domain::graph::{Beyond, Graph};
 use domesday::domain::{
-    Digest, Direction, Document, EntityKey, Envelope, Id, Natures, Outcome, Resource, Target,
+    Digest, Direction, Document, EntityKey, Envelope, Id, Natures, Outcome, Purpose, Resource, Target,
 };
 use domesday::engine::Engine;
 use domesday::search::Index;
@@ -407,6 +407,7 @@ fn graph(manifest: &Manifest) -> Result<(), Failure> {
     }
     table.print();
     cycles(&ours, &own, rounds / 5 + 1);
+    consequences(&ours, manifest, &libc, rounds / 5 + 1)?;
 
     let per_edge = (after - before) * 1_000_000.0 / edges.len() as f64;
     let pure = 8.0 + 2.0 * 16.0 * nodes.len() as f64 / edges.len() as f64;
@@ -416,6 +417,47 @@ fn graph(manifest: &Manifest) -> Result<(), Failure> {
         short(per_edge),
         short(pure)
     );
+    Ok(())
+}
+
+/// What stops with libc6, and the order to start everything.
+fn consequences(ours: &Graph, manifest: &Manifest, libc: &Id, rounds: usize) -> Result<(), Failure> {
+    let beyond = Beyond {
+        soft: true,
+        startup: true,
+    };
+    let all: Vec<Id> = manifest.resources().map(|resource| resource.id.clone()).collect();
+    let mut samples: [Samples; 4] = Default::default();
+    let mut found = [0; 4];
+    for _ in 0..rounds {
+        let [stops, worse, shown, order] = &mut samples;
+        let impact = |beyond| {
+            ours.impact([libc.as_str()], beyond)
+                .map_err(|_| "libc6 is not there")
+        };
+        found[0] = time(stops, || impact(Beyond::default()).map(|impact| impact.total()))?;
+        found[1] = time(worse, || impact(beyond).map(|impact| impact.total()))?;
+        found[2] = time(shown, || {
+            impact(beyond).map(|impact| (impact.hash(), impact.affected(1_000)).1.len())
+        })?;
+        found[3] = time(order, || ours.order(&all, Purpose::Start, 1_000)).wave_count;
+    }
+    let mut table = Table::new(&["consequences", "p50 ms", "p99 ms", "resources, or waves"]);
+    let names = [
+        "impact of libc6: what stops",
+        "impact of libc6: and what is worse off",
+        "impact of libc6: the answer, 1,000 resources and the hash",
+        "order to start everything, 1,000 resources shown",
+    ];
+    for ((name, samples), found) in names.iter().zip(&samples).zip(found) {
+        table.row([
+            (*name).to_owned(),
+            short(samples.median()),
+            short(samples.p99()),
+            found.to_string(),
+        ]);
+    }
+    table.print();
     Ok(())
 }
 

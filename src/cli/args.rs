@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::domain::{EntityType, Id, ImpactHash, Nature};
+use crate::domain::{EntityType, Id, ImpactHash, Moment, Nature};
 
 use super::dead::DeadAction;
 use super::graph::args::{GraphArgs, ImpactArgs, OrderArgs};
@@ -28,7 +28,7 @@ use super::report::ReportArgs;
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
 use super::tail::TailAction;
-use super::values::{duration, entity, facet, id, impact_hash, nature};
+use super::values::{duration, entity, facet, id, impact_hash, moment, nature};
 
 /// The register of environments and resources, and of what depends on what.
 #[derive(Debug, Parser)]
@@ -318,6 +318,9 @@ pub struct SearchArgs {
     /// Say how the query is understood, and what the score of each hit is made of
     #[arg(long)]
     pub explain: bool,
+    /// As of a moment in the past, which is found by id only: a sequence, or a time such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    pub as_of: Option<Moment>,
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,

@@ -75,7 +75,8 @@ Examples:
   domesday search 'kind:postgres tag.owner:payments'
   domesday search orders --within lab-7 --limit 5
   domesday search 'kind:service dependents-of:db-1' --facet environment --facet tag:owner
-  domesday search 'orders database' --explain";
+  domesday search 'orders database' --explain
+  domesday search id:db-1 --as-of 2026-01-31T12:00:00Z   whether it was there then";
 
 /// Below the options of `history`.
 pub(super) const HISTORY_HELP: &str = "\

@@ -35,7 +35,7 @@ pub struct HistoryArgs {
         long,
         value_name = "N",
         default_value_t = 20,
-        value_parser = clap::value_parser!(u32).range(1..=10_000)
+        value_parser = clap::value_parser!(u32).range(1..=1_000)
     )]
     pub limit: u32,
     /// Print the answer as JSON

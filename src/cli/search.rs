@@ -8,6 +8,7 @@ use crate::wire::shape::{
 
 use super::args::SearchArgs;
 use super::exit::{Exit, Failure};
+use super::graph::moment;
 use super::output::{FAINT, NOTICE, Output, STRONG, one_line};
 use super::register::Register;
 use super::table::table;
@@ -27,6 +28,7 @@ pub async fn run(args: &SearchArgs, register: &Register, output: &mut Output) ->
         highlights: (!is_for_people && !args.json).then_some(false),
     });
     question.limit = Some(args.limit.into());
+    question.as_of = args.as_of.map(moment);
     let answer = register
         .question::<_, AnswerBody<HitsBody>>("search", &question)
         .await?;

@@ -18,6 +18,8 @@ use crate::store::Snapshot;
 
 /// The most changes that are taken back for one question.
 const TAKEN_BACK_MAX: usize = 200_000;
+/// The most changes on one page of a history: each holds a document, or two.
+const PAGE_MAX: usize = 1_000;
 /// The most resources of an environment that is compared.
 const COMPARED_MAX: usize = 20_000;
 /// The most ids that a search in the past may name.
@@ -92,10 +94,11 @@ impl Reads {
                     .hint("send the `next` of the page before as it is, or no cursor for the first page")
             })?),
         };
+        let limit = inquiry.limit.min(PAGE_MAX);
         let read = || -> Result<_, Fault> {
             let snapshot = self.store.snapshot()?;
             // One more than the page shows whether there is another.
-            let changes = snapshot.history(key, before, inquiry.limit.saturating_add(1))?;
+            let changes = snapshot.history(key, before, limit + 1)?;
             // What an older program forgot is not known; that the entity is there is.
             let is_there = snapshot.live(key)?.is_some();
             let total = snapshot.history_len(key)?;
@@ -108,8 +111,8 @@ impl Reads {
             let hint = "look for it with the question `search`; what was removed long ago is forgotten";
             return Err(Box::new(problem.hint(hint)));
         }
-        let more = changes.len() > inquiry.limit;
-        changes.truncate(inquiry.limit);
+        let more = changes.len() > limit;
+        changes.truncate(limit);
         let last = changes.last().map(|change| change.sequence.to_string());
         let shown = changes.len();
         Ok(Answer {

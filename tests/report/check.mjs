@@ -2,18 +2,19 @@
 //
 //   node check.mjs PAGE CHROMIUM ANSWERS PICTURES
 //
-// The page is of the register of register.mjs. ANSWERS is a folder with what the server says of cycles and of what
-// dangles; in PICTURES the page is kept as it looks, light and dark.
+// The page is of the register of register.mjs. ANSWERS is a folder with what the server says of cycles, of what dangles
+// and of what stops; in PICTURES the page is kept as it looks, light and dark.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import puppeteer from "puppeteer-core";
-import { HOSTILE, makeRegister } from "./register.mjs";
+import { HOSTILE, causesOf, makeRegister } from "./register.mjs";
 
 const [file, chromium, answers, pictures] = process.argv.slice(2);
 const address = pathToFileURL(resolve(file)).href;
 const { resources, environments } = makeRegister();
+const CAUSES = causesOf(resources);
 const number = (text) => Number(text.replace(/[^0-9]/g, ""));
 const sorted = (ids) => [...ids].sort();
 
@@ -41,6 +42,13 @@ function expectedImpact(cause) {
     stopped: sorted([...stopped].filter((id) => id !== cause)),
     degraded: sorted([...degraded].filter((id) => !stopped.has(id))),
   };
+}
+
+// What the server says of it.
+function answeredImpact(cause) {
+  const { affected } = JSON.parse(readFileSync(join(answers, `impact-${CAUSES.indexOf(cause)}.json`), "utf8"));
+  const ids = (effect) => sorted(affected.filter((one) => one.effect === effect).map(({ id }) => id));
+  return { stopped: ids("stops"), degraded: ids("degraded") };
 }
 
 const complaints = [],
@@ -151,18 +159,8 @@ async function shownImpact(page) {
 
 async function impacts() {
   const needs = resources.flatMap(({ dependencies = [] }) => dependencies);
-  const { external } = needs.find((need) => need.external);
-  const { resource: absent } = needs.find((need) => need.resource?.startsWith("absent-"));
-  const causes = [
-    ["resource", "vm/vm-17"],
-    ["resource", "rack/rack-3"],
-    ["resource", "postgres/postgres-42"],
-    ["resource", "site/site-1"],
-    ["resource", "odd/a"],
-    ["resource", "odd/self"],
-    ["resource", absent],
-    ["external", external],
-  ];
+  const what = (id) => (needs.some((need) => need.external === id) ? "external" : "resource");
+  const causes = CAUSES.map((id) => [what(id), id]);
   const page = await open();
   let most = 0;
   for (const [what, id] of causes) {
@@ -170,7 +168,9 @@ async function impacts() {
     await settled(page);
     await page.click(`.node[data-id=${JSON.stringify(id)}]`);
     const expected = expectedImpact(id);
-    assert.deepEqual(await shownImpact(page), expected, id);
+    const shown = await shownImpact(page);
+    assert.deepEqual(shown, expected, id);
+    assert.deepEqual(shown, answeredImpact(id), `${id}: the page and the server do not say the same`);
     const fates = await page.$$eval(".node.stopped, .node.degraded", (nodes) =>
       nodes.map((node) => [node.dataset.id, node.classList.contains("stopped")]),
     );

@@ -1,6 +1,6 @@
 // A register to be reported: a few thousand resources in layers, always the same, as JSON Lines for `domesday apply`.
 //
-//   node register.mjs FILE
+//   node register.mjs FILE [CAUSES]
 //
 // The graph has everything that the page must cope with: groups, all natures, externals, ids that nobody registered,
 // a cycle, a resource that needs itself, and texts that would be markup if they were let.
@@ -90,8 +90,27 @@ export function makeRegister() {
   return { resources, environments };
 }
 
+// What is asked of the page and of the server, what stops if it stops: alone and in groups, in a cycle, needed by
+// itself, registered nowhere, and outside.
+export function causesOf(resources) {
+  const needs = resources.flatMap(({ dependencies = [] }) => dependencies);
+  const grouped = needs.find((need) => need.group && need.at_least === need.group.length - 1);
+  return [
+    "vm/vm-17",
+    "rack/rack-3",
+    "postgres/postgres-42",
+    "site/site-1",
+    "odd/a",
+    "odd/self",
+    grouped.group[0].resource,
+    needs.find((need) => need.resource?.startsWith("absent-")).resource,
+    needs.find((need) => need.external).external,
+  ];
+}
+
 if (process.argv[1]?.endsWith("register.mjs")) {
   const { resources, environments } = makeRegister();
+  if (process.argv[3]) writeFileSync(process.argv[3], causesOf(resources).join("\n") + "\n");
   const lines = [...resources, ...environments].map((document) => JSON.stringify(document));
   writeFileSync(process.argv[2], lines.join("\n") + "\n");
 }

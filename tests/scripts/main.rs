@@ -161,6 +161,7 @@ macro_rules! scripts {
 }
 
 scripts! {
-    batch, cycles, dangling, dry_run, expect, externals, groups, inbox, limits, links, patch, put, questions,
-    remove_environment, remove_resource, restart, restore, search, tombstones, together, upgrade_1, what_if,
+    as_of, batch, compare, cycles, dangling, dry_run, expect, externals, groups, history, impact, inbox, limits, links,
+    order, patch, put, questions, remove_environment, remove_resource, restart, restore, search, tombstones, together,
+    upgrade_1, what_if,
 }

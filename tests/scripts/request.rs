@@ -16,7 +16,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Reads `TYPE {ARGS} expect=… id=… deadline=… limit=… dry`; a batch has a list of commands for its arguments.
+    /// Reads `TYPE {ARGS} expect=… id=… deadline=… limit=… cursor=… as_of=… dry`, where a moment is a sequence or a time; a batch has a list of commands for its arguments.
     pub(crate) fn parse(line: &str, now: Timestamp) -> Self {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
@@ -54,6 +54,16 @@ impl Request {
                 }
                 "limit" => {
                     body.insert("limit".to_owned(), json!(value.parse::<u64>().unwrap()));
+                }
+                "cursor" => {
+                    body.insert("cursor".to_owned(), json!(value));
+                }
+                "as_of" => {
+                    let sequence = value.parse::<u64>().map(|n| json!({"sequence": n}));
+                    body.insert(
+                        "as_of".to_owned(),
+                        sequence.unwrap_or_else(|_| json!({"time": value})),
+                    );
                 }
                 "dry" => {
                     body.insert("dry_run".to_owned(), json!(true));

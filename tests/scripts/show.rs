@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use domesday::domain::{
-    Answer, Change, Edge, Event, Fact, Findings, Id, Node, Outcome, Pair, Position, Problem, Receipt,
-    Resource, Target, Trace, WhatIf,
+    Answer, Change, Comparison, Edge, Event, Fact, Findings, Id, ImpactFindings, Node, Order, Outcome,
+    Position, Problem, Receipt, Resource, Target, Trace, WhatIf,
 };
 
 use domesday::wire;
@@ -165,7 +165,7 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
         findings,
         total,
         truncated,
-        next: _,
+        next,
     } = answer;
     let mut lines = vec![format!("{total} as of {}", position(*as_of))];
     match findings {
@@ -200,50 +200,37 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
                 reference.total
             )
         })),
-        Findings::Impact(found) => {
-            lines.push(format!("  of {}", join(found.causes.iter().map(node))));
-            lines.extend(found.affected.iter().map(|affected| {
-                let (effect, why) = (affected.effect.as_str(), affected.why.join(" <- "));
-                format!("  {} {effect}: {why}", node(&affected.node))
-            }));
-            lines.extend(found.environments.iter().map(|hit| {
-                let (stops, weakened, of) = (hit.stops, hit.weakened, hit.resources);
-                format!("  in {}: {stops} + {weakened} of {of}", hit.id)
-            }));
-        }
-        Findings::Order(order) => {
-            lines.extend(
-                order
-                    .waves
-                    .iter()
-                    .map(|wave| format!("  {}", join(wave.iter().map(node)))),
-            );
-            let ring = |cycle: &Vec<Node>| format!("  cycle {}", join(cycle.iter().map(node)));
-            lines.extend(order.cycles.iter().map(ring));
-            let outside = order.outside.iter().map(|outside| node(&outside.node));
-            lines.extend(outside.map(|outside| format!("  outside {outside}")));
-        }
-        Findings::History(changes) => lines.extend(changes.iter().map(|change| {
-            let (kind, key, revision) = (change.event.kind(), &change.event.key, change.event.revision);
-            format!(
-                "  {} {kind} {}={revision} by {}",
-                change.sequence, key.id, change.actor
-            )
-        })),
-        Findings::Comparison(comparison) => {
-            let only = |side: &str, resources: &[std::sync::Arc<Resource>]| {
-                let ids = join(resources.iter().map(|resource| &resource.id));
-                format!("  only {side}: {ids}")
-            };
-            lines.push(only("left", &comparison.left_only));
-            lines.push(only("right", &comparison.right_only));
-            let pair = |pair: &Pair| format!("  {} is not {}", pair.left.id, pair.right.id);
-            lines.extend(comparison.different.iter().map(pair));
-        }
+        Findings::Impact(found) => lines.extend(impact(found)),
+        Findings::Order(found) => lines.extend(order(found)),
+        Findings::History(_) => lines.extend(history(answer)),
+        Findings::Comparison(found) => lines.extend(comparison(answer, found)),
         Findings::Offer(_) | Findings::Piece(_) | Findings::Pong(_) => {}
     }
     lines.extend(truncated.iter().map(|why| format!("  truncated: {why}")));
+    if let (Findings::History(_), Some(next)) = (findings, next) {
+        lines.push(format!("  next: {next}"));
+    }
     lines
+}
+
+/// A list of the answer as it is sent.
+fn body(answer: &Answer, key: &str) -> Vec<Value> {
+    let body: Value = serde_json::from_slice(&wire::render_answer(answer, "", 0)).unwrap();
+    body[key].as_array().unwrap().clone()
+}
+
+fn differences(of: &Value) -> String {
+    let one = |one: &Value| {
+        let side = |key: &str| one.get(key).map_or("-".to_owned(), ToString::to_string);
+        format!(
+            "{} {} => {}",
+            one["pointer"].as_str().unwrap(),
+            side("from"),
+            side("to")
+        )
+    };
+    let all: Vec<String> = of["diff"].as_array().into_iter().flatten().map(one).collect();
+    all.join("; ")
 }
 
 /// With commas between them.
@@ -254,4 +241,116 @@ pub(crate) fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 
 pub(crate) fn ids<'a>(ids: impl IntoIterator<Item = &'a Id>) -> String {
     join(ids)
+}
+
+fn impact(found: &ImpactFindings) -> Vec<String> {
+    let mut lines = Vec::new();
+
+    lines.push(format!("  of {}", join(found.causes.iter().map(node))));
+    lines.extend(found.affected.iter().map(|affected| {
+        let (effect, why) = (affected.effect.as_str(), affected.why.join(" > "));
+        format!("  {} {effect}: {why}", node(&affected.node))
+    }));
+    lines.extend(found.environments.iter().map(|hit| {
+        let (stops, weakened, of) = (hit.stops, hit.weakened, hit.resources);
+        let doors = hit.entrypoints.iter().map(|door| format!(" {}", door.url));
+        format!(
+            "  in {}: {stops} + {weakened} of {of}{}",
+            hit.id,
+            doors.collect::<String>()
+        )
+    }));
+    lines.push(format!("  hash {}", found.hash));
+
+    lines
+}
+
+fn order(order: &Order) -> Vec<String> {
+    let mut lines = Vec::new();
+
+    let waves = (1..).zip(&order.waves);
+    lines.extend(waves.map(|(n, wave)| format!("  {n}: {}", join(wave.iter().map(node)))));
+    let critical: Vec<String> = order.critical_path.iter().map(node).collect();
+    lines.push(format!("  critical {}", critical.join(" > ")));
+    let ring = |cycle: &Vec<Node>| format!("  cycle {}", join(cycle.iter().map(node)));
+    lines.extend(order.cycles.iter().map(ring));
+    lines.extend(order.broken.iter().map(|one| {
+        let name = |target: &Target| match target {
+            Target::Resource(id) => id.to_string(),
+            Target::External(uri) => format!("<{uri}>"),
+        };
+        let group = if one.grouped { " group" } else { "" };
+        format!(
+            "  not kept: {} -> {} {}{group}",
+            name(&one.from),
+            name(&one.to),
+            one.nature.as_str()
+        )
+    }));
+    lines.extend(order.outside.iter().map(|one| {
+        format!(
+            "  outside {} of {} ({})",
+            node(&one.node),
+            join(&one.resources),
+            one.total
+        )
+    }));
+
+    lines
+}
+
+/// What differs is shown as the message shows it.
+fn history(answer: &Answer) -> Vec<String> {
+    body(answer, "items")
+        .iter()
+        .map(|past| {
+            let text = |key: &str| past[key].as_str().unwrap_or("-").to_owned();
+            let (kind, time) = (text("type"), text("time"));
+            let (by, cause) = (text("actor"), text("cause"));
+            format!(
+                "  {} {time} {kind}={} by {by} for {cause}: {}{}",
+                past["sequence"],
+                past["revision"],
+                differences(past),
+                join(
+                    past["resources"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(|id| id.as_str().unwrap())
+                )
+            )
+        })
+        .collect()
+}
+
+fn comparison(answer: &Answer, comparison: &Comparison) -> Vec<String> {
+    let mut lines = Vec::new();
+
+    let only = |side: &str, resources: &[std::sync::Arc<Resource>]| {
+        let ids = join(resources.iter().map(|resource| &resource.id));
+        format!("  only {side}: {ids}")
+    };
+    let whole: Value = serde_json::from_slice(&wire::render_answer(answer, "", 0)).unwrap();
+    lines.push(format!(
+        "  {} alike, {} in both",
+        comparison.same, comparison.shared
+    ));
+    lines.push(format!(
+        "  themselves: {}",
+        differences(&serde_json::json!({"diff": whole["environment"]}))
+    ));
+    lines.push(only("left", &comparison.left_only));
+    lines.push(only("right", &comparison.right_only));
+    let pair = |pair: &Value| {
+        format!(
+            "  {} is not {}: {}",
+            pair["left"],
+            pair["right"],
+            differences(pair)
+        )
+    };
+    lines.extend(body(answer, "different").iter().map(pair));
+
+    lines
 }

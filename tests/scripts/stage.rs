@@ -1,7 +1,8 @@
 //! The stage: an engine, its directory and its clock, and what a script can do with them.
 //!
-//! `state` is what the change log tells, `graph` what the graph holds; `history FROM` is the log itself;
-//! `advance 31d` moves the clock, `tick` tells the engine that time has passed; `together` makes one commit of the
+//! `state` is what the change log tells, `graph` what the graph holds; `history FROM` is the log itself, `history {ARGS}` the question;
+//! `advance 31d` moves the clock, `tick` tells the engine that time has passed, `confirm`
+//! that the broker has all; `together` makes one commit of the
 //! commands below it; `restart` ends the engine and starts it again, with new settings (`members_max=3`), `without-index`,
 //! or after a `crash`; `keep NAME` puts the data file among the fixtures, where it is asked to and there is none, and
 //! `open NAME` goes on with that one.
@@ -95,7 +96,7 @@ impl Stage {
         match verb {
             "state" => self.state(),
             "graph" => self.graph(),
-            "history" => self.history(rest),
+            "history" if !rest.starts_with('{') => self.log(rest),
             "restart" => self.restart(rest),
             "keep" => self.keep(rest),
             "open" => self.open(rest),
@@ -103,12 +104,18 @@ impl Stage {
                 self.clock.now.lock().unwrap().0 += 1_000 * duration_ms(rest);
                 vec![wire::format_time(self.now())]
             }
+            "confirm" => {
+                let last = self.engine().reads().totals().position.sequence;
+                self.engine().confirm(last);
+                self.engine().confirm_shipped(last);
+                vec!["confirmed".to_owned()]
+            }
             "tick" => {
                 self.engine().tick();
                 self.idle();
                 vec!["ticked".to_owned()]
             }
-            "search" => {
+            "search" if !rest.starts_with('{') => {
                 let args = serde_json::json!({"query": rest});
                 self.ask(&format!("search {args}"))
             }
@@ -223,7 +230,7 @@ impl Stage {
         lines
     }
 
-    fn history(&self, from: &str) -> Vec<String> {
+    fn log(&self, from: &str) -> Vec<String> {
         let from = from.parse().unwrap_or(1);
         let line = |change: &domesday::domain::Change| {
             let cause = if change.cause.is_empty() {
@@ -290,6 +297,7 @@ impl Stage {
                 "members_max" => self.limits.members_max = number,
                 "batch_commands_max" => self.limits.batch_commands_max = number,
                 "commit_commands_max" => self.settings.commit_commands_max = number,
+                "changes_max" => self.settings.changes_max = wide,
                 "receipts_max" => self.settings.receipts_max = number,
                 "receipts_keep_hours" => self.settings.receipts_keep_hours = wide,
                 "tombstones_keep_days" => self.settings.tombstones_keep_days = wide,

@@ -84,7 +84,8 @@ impl Asked<'_> {
     }
 }
 
-fn moment(moment: Moment) -> MomentBody {
+/// A moment as a question names it.
+pub(super) fn moment(moment: Moment) -> MomentBody {
     match moment {
         Moment::Sequence(sequence) => MomentBody {
             sequence: Some(sequence),

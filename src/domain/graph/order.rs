@@ -1,9 +1,10 @@
 //! Waves of resources that can be started, or stopped, at the same time.
 //!
 //! A dependency of any nature puts what is needed before what needs it; a group waits for all of its members. Where
-//! resources wait for each other there is no such order, so some dependencies are left out of account, and said: in each
-//! set of resources that need each other, the one whose dependencies within the set are the weakest and the fewest goes
-//! first, again and again.
+//! resources wait for each other there is no such order, so some dependencies are left out of account, and said. Of hard
+//! ones only such as are in a circle of hard ones; then of those to start only such as are in a circle with what is kept;
+//! then of soft ones. In each set of resources that need each other, the one with the fewest of them within the set goes
+//! first, again and again. To stop is the same the other way round, and keeps the same.
 
 use std::collections::BTreeMap;
 
@@ -62,10 +63,13 @@ impl Graph {
     pub fn order<'a>(&self, ids: impl IntoIterator<Item = &'a Id>, purpose: Purpose, limit: usize) -> Order {
         let mut crew = Crew::of(self, ids, purpose);
         let cycles = crew.break_cycles();
+        if purpose == Purpose::Stop {
+            crew.turn();
+        }
         let waves = crew.waves();
         let critical = crew.critical_path(&waves);
         let (waves_shown, cycles_shown) = (crew.shown(&waves, limit), crew.shown(&cycles, limit));
-        let (mut broken, mut outside) = (crew.shown_broken(purpose), crew.shown_outside());
+        let (mut broken, mut outside) = (crew.shown_broken(), crew.shown_outside());
         let (broken_total, outside_total) = (broken.len(), outside.len());
         let in_cycles = cycles.iter().map(Vec::len).sum();
         let longest = [crew.nodes.len(), in_cycles, broken_total, outside_total];
@@ -98,24 +102,18 @@ impl<'a> Crew<'a> {
         named.dedup();
         let nodes: Vec<u32> = named.into_iter().map(|(_, node)| node).collect();
         let places: BTreeMap<u32, usize> = nodes.iter().copied().zip(0..).collect();
-        let direction = match purpose {
-            Purpose::Start => Direction::Dependencies,
-            Purpose::Stop => Direction::Dependents,
-        };
         let mut outside: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         let mut before = Vec::with_capacity(nodes.len());
         for node in &nodes {
             let mut firsts: BTreeMap<usize, Wait> = BTreeMap::new();
-            for link in graph.links(*node, direction, Natures::ALL) {
-                let (nature, grouped) = (nature_of(link.label()), is_grouped(link.label()));
+            for link in graph.links(*node, Direction::Dependencies, Natures::ALL) {
                 let Some(&first) = places.get(&link.node()) else {
-                    outside.entry(link.node()).or_default().push(*node);
                     continue;
                 };
                 let wait = Wait {
                     first,
-                    nature,
-                    grouped,
+                    nature: nature_of(link.label()),
+                    grouped: is_grouped(link.label()),
                 };
                 let known = firsts.entry(first).or_insert(wait);
                 // Of several dependencies on one thing the strongest counts, and one on it alone before one of a group.
@@ -125,6 +123,14 @@ impl<'a> Crew<'a> {
                 }
             }
             before.push(firsts.into_values().collect());
+            let direction = match purpose {
+                Purpose::Start => Direction::Dependencies,
+                Purpose::Stop => Direction::Dependents,
+            };
+            let links = graph.links(*node, direction, Natures::ALL);
+            for link in links.filter(|link| !places.contains_key(&link.node())) {
+                outside.entry(link.node()).or_default().push(*node);
+            }
         }
         Self {
             graph,
@@ -140,35 +146,47 @@ impl<'a> Crew<'a> {
     fn break_cycles(&mut self) -> Vec<Vec<usize>> {
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         let mut budget = BREAKING_MAX;
-        let mut sets = self.cyclic_sets(&all, &mut budget);
-        let mut cycles = sets.clone();
+        let mut cycles = self.cyclic_sets(&all, Nature::Soft, &mut budget);
         cycles.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        while let Some(set) = sets.pop() {
-            if budget == 0 {
-                self.leave_out(&set, |first, then| first >= then);
-                continue;
+        for weakest in [Nature::Hard, Nature::Startup, Nature::Soft] {
+            let mut sets = Vec::new();
+            for cycle in &cycles {
+                sets.extend(self.cyclic_sets(cycle, weakest, &mut budget));
             }
-            let weakest = set.iter().copied().min_by_key(|place| self.weight(*place, &set));
-            if let Some(weakest) = weakest {
-                self.leave_out(&set, |_, then| then == weakest);
+            while let Some(set) = sets.pop() {
+                if budget == 0 {
+                    // What is stronger is in no circle any more, so without the rest there is none.
+                    let out = |first, then| weakest != Nature::Hard || first >= then;
+                    self.leave_out(&set, weakest, out);
+                    continue;
+                }
+                let next = set
+                    .iter()
+                    .copied()
+                    .min_by_key(|place| self.weight(*place, weakest, &set));
+                if let Some(next) = next {
+                    self.leave_out(&set, weakest, |_, then| then == next);
+                }
+                sets.extend(self.cyclic_sets(&set, weakest, &mut budget));
             }
-            sets.extend(self.cyclic_sets(&set, &mut budget));
         }
         cycles
     }
 
-    /// The sets of these resources that wait for each other, and only through each other; sorted within.
-    fn cyclic_sets(&self, among: &[usize], budget: &mut usize) -> Vec<Vec<usize>> {
+    /// The sets of these resources that wait for each other, and only through each other, by dependencies that are not
+    /// weaker; sorted within.
+    fn cyclic_sets(&self, among: &[usize], weakest: Nature, budget: &mut usize) -> Vec<Vec<usize>> {
         let mut waits: DiGraph<(), ()> = DiGraph::with_capacity(among.len(), 0);
         let nodes: Vec<_> = among.iter().map(|_| waits.add_node(())).collect();
         let node = |place: &usize| nodes.get(among.binary_search(place).ok()?).copied();
         let mut own = Vec::new();
         for place in among {
-            for Wait { first, .. } in self.before.get(*place).into_iter().flatten() {
+            let before = self.before.get(*place).into_iter().flatten();
+            for wait in before.filter(|wait| strength(wait.nature) >= strength(weakest)) {
                 *budget = budget.saturating_sub(1);
-                if first == place {
+                if wait.first == *place {
                     own.push(*place);
-                } else if let (Some(first), Some(then)) = (node(first), node(place)) {
+                } else if let (Some(first), Some(then)) = (node(&wait.first), node(place)) {
                     waits.add_edge(first, then, ());
                 }
             }
@@ -188,35 +206,48 @@ impl<'a> Crew<'a> {
             .collect()
     }
 
-    /// How much is lost if what this resource waits for within a set is left out: the strongest counts most.
-    fn weight(&self, place: usize, set: &[usize]) -> (usize, usize, usize) {
-        let mut weight = (0, 0, 0);
-        for wait in self.before.get(place).into_iter().flatten() {
-            if set.binary_search(&wait.first).is_ok() {
-                match wait.nature {
-                    Nature::Hard => weight.0 += 1,
-                    Nature::Startup => weight.1 += 1,
-                    Nature::Soft => weight.2 += 1,
-                }
+    /// How many stronger dependencies, and how many of this nature, a resource has within a set.
+    fn weight(&self, place: usize, nature: Nature, set: &[usize]) -> (usize, usize) {
+        let within = |wait: &&Wait| set.binary_search(&wait.first).is_ok();
+        let mut weight = (0, 0);
+        for wait in self.before.get(place).into_iter().flatten().filter(within) {
+            if strength(wait.nature) > strength(nature) {
+                weight.0 += 1;
+            } else if wait.nature == nature {
+                weight.1 += 1;
             }
         }
         weight
     }
 
-    /// Leaves out what is waited for within a set.
-    fn leave_out(&mut self, set: &[usize], which: impl Fn(usize, usize) -> bool) {
+    /// Leaves out what is waited for within a set by dependencies of a nature.
+    fn leave_out(&mut self, set: &[usize], nature: Nature, which: impl Fn(usize, usize) -> bool) {
         for then in set {
             let Some(before) = self.before.get_mut(*then) else {
                 continue;
             };
             before.retain(|wait| {
-                let out = set.binary_search(&wait.first).is_ok() && which(wait.first, *then);
+                let within = wait.nature == nature && set.binary_search(&wait.first).is_ok();
+                let out = within && which(wait.first, *then);
                 if out {
                     self.broken.push((*then, *wait));
                 }
                 !out
             });
         }
+    }
+
+    /// From what must be started before what to what must be stopped before what.
+    fn turn(&mut self) {
+        let mut turned: Vec<Before> = vec![Vec::new(); self.before.len()];
+        for (then, before) in self.before.iter().enumerate() {
+            for wait in before {
+                if let Some(before) = turned.get_mut(wait.first) {
+                    before.push(Wait { first: then, ..*wait });
+                }
+            }
+        }
+        self.before = turned;
     }
 
     /// Wave after wave; each has what waits only for waves before it.
@@ -291,17 +322,12 @@ impl<'a> Crew<'a> {
         shown
     }
 
-    fn shown_broken(&self, purpose: Purpose) -> Vec<Broken> {
+    fn shown_broken(&self) -> Vec<Broken> {
         let target = |place: usize| Some(self.graph.show(*self.nodes.get(place)?, 0)?.target);
         let broken = self.broken.iter().filter_map(|(then, wait)| {
-            let (first, then) = (target(wait.first)?, target(*then)?);
-            let (from, to) = match purpose {
-                Purpose::Start => (then, first),
-                Purpose::Stop => (first, then),
-            };
             Some(Broken {
-                from,
-                to,
+                from: target(*then)?,
+                to: target(wait.first)?,
                 nature: wait.nature,
                 grouped: wait.grouped,
             })

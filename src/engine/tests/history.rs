@@ -9,8 +9,8 @@ use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
 use super::{BEGIN, PATIENCE, Running};
 use crate::domain::{
-    Change, Command, EntityKey, EntityType, Expect, Findings, Id, Inquiry, Problem, ProblemKind, Question,
-    RemoveMode, Standing, Step, Timestamp, strategies,
+    Change, Command, Document, EntityKey, EntityType, Expect, Findings, Id, Inquiry, Problem, ProblemKind,
+    Question, RemoveMode, Standing, Step, Timestamp, strategies,
 };
 use crate::engine::{Config, Reads, read_only};
 use crate::store;
@@ -248,4 +248,42 @@ fn it_goes_with_the_tombstone() {
         (problem.kind, problem.pointer.as_str()),
         (ProblemKind::Invalid, "/cursor")
     );
+}
+
+/// However many are asked for, a page has a bound, and says where the next one begins.
+#[test]
+fn a_page_is_never_endless() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), &Config::default());
+    let mut waiting = Vec::new();
+    for n in 0..1_005 {
+        let mut step = super::putting("a");
+        if let Command::Put { document, .. } = &mut step.command
+            && let Document::Resource(resource) = document.as_mut()
+        {
+            resource.name = n.to_string();
+        }
+        waiting.push((format!("m-{n}"), step));
+    }
+    for some in waiting.chunks(500) {
+        running.runtime.block_on(async {
+            let mut receipts = Vec::new();
+            for (message_id, step) in some {
+                receipts.push(
+                    running
+                        .engine
+                        .submit(super::envelope(message_id, step))
+                        .await
+                        .unwrap(),
+                );
+            }
+            for receipt in receipts {
+                receipt.await.unwrap();
+            }
+        });
+    }
+    let (first, total, next) = page(running.engine.reads(), &key("a"), None, usize::MAX, None).unwrap();
+    assert_eq!((first.len(), total, next.as_deref()), (1_000, 1_005, Some("6")));
+    let (rest, _, next) = page(running.engine.reads(), &key("a"), None, usize::MAX, next).unwrap();
+    assert_eq!((rest.len(), next), (5, None));
 }

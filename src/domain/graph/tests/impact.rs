@@ -1,7 +1,6 @@
 //! What stops, against a set of what holds that shrinks until it holds.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::{
@@ -180,11 +179,7 @@ fn sum(ids: &BTreeSet<String>) -> String {
             carry = digit / 256;
         }
     }
-    let mut text = String::new();
-    for byte in sum {
-        write!(text, "{byte:02x}").unwrap();
-    }
-    text
+    format!("{:032x}", u128::from_be_bytes(sum))
 }
 
 proptest! {

@@ -40,7 +40,7 @@ fn needs(resources: &[Resource], crew: &BTreeSet<Target>) -> BTreeSet<Need> {
 }
 
 /// The sets of those that need each other, by following every way.
-fn circles(crew: &BTreeSet<Target>, needs: &BTreeSet<Need>) -> BTreeSet<BTreeSet<Target>> {
+fn circles_of(crew: &BTreeSet<Target>, needs: &BTreeSet<Need>) -> BTreeSet<BTreeSet<Target>> {
     let beyond = |from: &Target| {
         let mut reached = BTreeSet::new();
         let mut waiting = vec![from.clone()];
@@ -98,7 +98,7 @@ proptest! {
         prop_assert!(waves.iter().all(|wave| !wave.is_empty() && wave.is_sorted()));
 
         // What is not kept is within circles, and is what was written; all else is kept.
-        let circles = circles(&crew, &needs);
+        let circles = circles_of(&crew, &needs);
         let found: Vec<BTreeSet<Target>> = order.cycles.iter().map(|set| targets(set).into_iter().collect()).collect();
         prop_assert!(order.cycles.is_sorted_by_key(|set| (std::cmp::Reverse(set.len()), targets(set))));
         prop_assert_eq!(found.iter().cloned().collect::<BTreeSet<_>>(), circles.clone());
@@ -110,6 +110,16 @@ proptest! {
         for (from, to, ..) in &broken {
             prop_assert!(circles.iter().any(|circle| circle.contains(from) && circle.contains(to)));
         }
+        // A dependency goes only where no weaker one would do.
+        for (from, to, nature, _) in &broken {
+            let strong = [Nature::Hard, Nature::Startup, Nature::Soft];
+            let rank = |of: &Nature| strong.iter().position(|one| one == of);
+            let strong: BTreeSet<Need> = needs.iter().filter(|need| rank(&need.2) <= rank(nature)).cloned().collect();
+            let around = circles_of(&crew, &strong);
+            prop_assert!(around.iter().any(|circle| circle.contains(from) && circle.contains(to)), "{from:?} {to:?}");
+        }
+        let other = if stop { Purpose::Start } else { Purpose::Stop };
+        prop_assert_eq!(pairs(&graph.order(ids_of(&crew).iter(), other, usize::MAX)), broken.clone());
         let wave: BTreeMap<&Target, usize> =
             waves.iter().enumerate().flat_map(|(n, wave)| wave.iter().map(move |node| (node, n))).collect();
         let kept: Vec<(&Target, &Target)> = needs.difference(&broken).map(|(from, to, ..)| {
