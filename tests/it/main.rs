@@ -47,6 +47,8 @@ mod report;
 mod search;
 mod secondary;
 mod seeding;
+#[cfg(target_os = "linux")]
+mod skew;
 mod snapshot_problems;
 mod snapshots;
 mod standing_by;

@@ -39,7 +39,7 @@ async fn until_stage(server: &TestServer, stage: &str) -> Value {
 }
 
 /// Promotes a secondary as soon as its primary counts as gone.
-async fn promote(secondary: &TestServer) {
+pub(crate) async fn promote(secondary: &TestServer) {
     let mut said = String::new();
     eventually("the secondary is promoted", SOON, async || {
         let ran = secondary.cli(&["promote", "--yes"]).await;

@@ -113,6 +113,18 @@ impl TestServer {
         self.launch_with(&[("DOMESDAY_FAIL_AT", point)]);
     }
 
+    /// Starts the process with a clock that is so far off: `+1h`, `-1h`. Its waits are as long as ever.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn launch_with_clock(&mut self, offset: &str) {
+        let library = faketime().expect("libfaketime: script/install-deps clock");
+        self.launch_with(&[
+            ("LD_PRELOAD", &library),
+            ("FAKETIME", offset),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+            ("DONT_FAKE_MONOTONIC", "1"),
+        ]);
+    }
+
     fn launch_with(&mut self, variables: &[(&str, &str)]) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options()
@@ -290,4 +302,22 @@ fn tell(log: &str) {
     let last = lines.iter().skip(lines.len().saturating_sub(40));
     eprintln!("--- the end of the server's log");
     last.for_each(|line| eprintln!("{line}"));
+}
+
+/// Where the library is that gives a process another clock.
+#[cfg(target_os = "linux")]
+fn faketime() -> Option<String> {
+    let folders = std::fs::read_dir("/usr/lib")
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = folders.collect();
+    folders.extend([PathBuf::from("/usr/lib"), PathBuf::from("/usr/lib64")]);
+    let files = folders
+        .iter()
+        .map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
+    files
+        .filter(|file| file.exists())
+        .map(|file| file.display().to_string())
+        .next()
 }
