@@ -58,7 +58,8 @@ with `restore` while its tombstone lasts.
 
 Examples:
   domesday remove resource web-1 web-2
-  domesday remove environment lab-7 --detach";
+  domesday remove environment lab-7 --detach
+  domesday remove resource db-1 --detach --expect-impact HASH   what `graph impact db-1` says";
 
 /// Below the options of `search`.
 pub(super) const SEARCH_HELP: &str = "\

@@ -204,6 +204,9 @@ pub async fn compare(args: &CompareArgs, register: &Register, output: &mut Outpu
         answer.body.total, found.same, found.shared
     );
     output.tell(&footer(&count, &answer.body.as_of));
+    if let Some(why) = &answer.body.truncated_because {
+        output.tell(&format!("{FAINT}truncated: {}{FAINT:#}", one_line(why)));
+    }
     Ok(exit)
 }
 

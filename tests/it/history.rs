@@ -274,6 +274,8 @@ async fn environments_are_compared_also_in_a_snapshot() {
         "{}",
         ran.err
     );
+    let some = server.cli(&["compare", "l", "r", "--limit", "1"]).await.expect(1);
+    assert!(some.err.contains("truncated: 1 of 3"), "{}", some.err);
     server.cli(&["compare", "l", "l"]).await.expect(0);
     server.cli(&["compare", "l", "nowhere"]).await.expect(1);
 

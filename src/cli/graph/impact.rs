@@ -27,8 +27,14 @@ pub(super) async fn run(args: &ImpactArgs, asked: &Asked<'_>, output: &mut Outpu
         return Ok(Exit::Ok);
     }
     output.print(&render(&answer.body.findings, output.width()))?;
-    let hash = &answer.body.findings.hash;
-    output.tell(&format!("{FAINT}hash {hash}, for --expect-impact{FAINT:#}"));
+    // A removal is of one resource, and of now.
+    if let [cause] = answer.body.findings.causes.as_slice()
+        && cause.registered
+        && asked.as_of.is_none()
+    {
+        let hash = &answer.body.findings.hash;
+        output.tell(&format!("{FAINT}hash {hash}, for --expect-impact{FAINT:#}"));
+    }
     let count = match answer.body.total {
         1 => "1 resource".to_owned(),
         n => format!("{n} resources"),
