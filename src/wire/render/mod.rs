@@ -7,6 +7,7 @@ mod found;
 mod graph;
 mod history;
 mod reply;
+mod subscription;
 mod sync;
 mod text;
 
@@ -17,7 +18,8 @@ pub use event::{
     render_event, render_transaction,
 };
 pub use reply::{render_problem_reply, render_reply};
-pub use sync::{SyncMessage, SyncOf};
+pub use subscription::{Subscription, render_subscribed};
+pub use sync::{QueueMessage, SyncOf};
 pub use text::{format_duration, format_time};
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod instance;
 mod question;
 mod reply;
 mod snapshot;
+mod subscription;
 mod sync;
 mod text;
 
@@ -49,6 +50,11 @@ pub use question::{
 };
 pub use reply::{FactBody, MistakeBody, OutcomeWord, ProblemBody, ReplyBody};
 pub use snapshot::{Base64Bytes, OfferBody, PieceBody, SnapshotBeginArgs, SnapshotChunkArgs};
+pub use subscription::{
+    AnswerBookmarkBody, AnswerChangedBody, AnswerEndedBody, BecauseBody, ItemBody, ItemWord, ReasonBody,
+    StandingBody, StandingFindings, SubscribeArgs, SubscribeBody, SubscribedBody, UnsubscribeArgs,
+    UnsubscribedBody,
+};
 pub use sync::{
     CursorBody, EntityWord, FilterBody, StateBody, SyncArgs, SyncBeginBody, SyncEndBody, VerdictWord,
 };
