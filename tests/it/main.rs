@@ -47,6 +47,7 @@ mod seeding;
 mod snapshot_problems;
 mod snapshots;
 mod standing_by;
+mod subscribe;
 mod sync;
 mod topology;
 mod violations;

@@ -218,7 +218,7 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
             let pair = |pair: &Pair| format!("  {} is not {}", pair.left.id, pair.right.id);
             lines.extend(comparison.different.iter().map(pair));
         }
-        Findings::Offer(_) | Findings::Piece(_) | Findings::Pong(_) => {}
+        Findings::Offer(_) | Findings::Piece(_) | Findings::Unsubscribed(_) | Findings::Pong(_) => {}
     }
     lines.extend(truncated.iter().map(|why| format!("  truncated: {why}")));
     lines
