@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::subscriptions::{Bounds, Known, Reader, Settled, Standing, Subscriptions};
 use super::{Api, Fault};
-use crate::broker::{FaultKind, Message, PublishFault, Publisher};
+use crate::broker::{Confirmation, FaultKind, Message, PublishFault, Publisher};
 use crate::domain::{Answer, Inquiry, Position, Problem, ProblemKind, Subscribe};
 use crate::engine::Before;
 use crate::wire::{self, QueueMessage, Subscription};
@@ -153,15 +153,23 @@ impl Stand {
         let problem = Problem::new(ProblemKind::Unavailable, "the instance stops")
             .hint("subscribe again; another instance may answer");
         let tell = async {
+            let mut on_their_way = Vec::new();
             for standing in self.subscriptions.forget_all() {
-                if let Err(fault) = self.tell_end(&standing, &problem).await {
-                    tracing::debug!(fault = &fault as &dyn std::error::Error, "no farewell");
-                    break;
-                }
+                on_their_way.extend(self.tell_end(&standing, &problem).await?);
             }
+            // The session is about to be closed, and what is on its way would go with it.
+            for confirmation in on_their_way {
+                confirmation.wait().await?;
+            }
+            Ok::<_, Fault>(())
         };
         // Whoever is not told will hear no bookmark.
-        let _ = tokio::time::timeout(FAREWELL, tell).await;
+        if let Ok(Err(fault)) = tokio::time::timeout(FAREWELL, tell).await {
+            tracing::debug!(
+                fault = &fault as &dyn std::error::Error,
+                "not every reader was told"
+            );
+        }
     }
 
     /// Answers again what is behind, until it is time for a pause; says how long that took.
@@ -262,17 +270,19 @@ impl Stand {
             detail = problem.detail,
             "a standing question ended: it has no answer any more"
         );
-        self.tell_end(standing, problem).await
+        // Whoever misses it will hear no bookmark.
+        drop(self.tell_end(standing, problem).await?);
+        Ok(())
     }
 
-    async fn tell_end(&self, standing: &Standing, problem: &Problem) -> Result<(), Fault> {
+    async fn tell_end(&self, standing: &Standing, problem: &Problem) -> Result<Option<Confirmation>, Fault> {
         let message = self.subscription(standing, &standing.known).ended(problem);
         let message = self.message(&standing.reader, message);
         let sent = self.publisher.send("", &standing.reader.queue, &message, false);
         match sent.await {
-            Err(fault) if fault.kind() != FaultKind::Message => Err(fault.into()),
-            // Whoever misses it will hear no bookmark.
-            _ => Ok(()),
+            Ok(confirmation) => Ok(Some(confirmation)),
+            Err(fault) if fault.kind() == FaultKind::Message => Ok(None),
+            Err(fault) => Err(fault.into()),
         }
     }
 

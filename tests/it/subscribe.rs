@@ -21,6 +21,8 @@ struct Holder {
     client: Client,
     questions: String,
     inbox: Consumer,
+    /// What an answer must know at least: the index may be a little behind.
+    at_least: u64,
 }
 
 /// A question that stands, and its answer as its holder knows it.
@@ -39,13 +41,17 @@ impl Holder {
             client,
             questions,
             inbox,
+            at_least: 0,
         }
     }
 
     /// Sends a subscribe, and gives its reply; what comes before is of other subscriptions.
     async fn ask(&mut self, args: &Value) -> Value {
         let queue = self.inbox.queue().to_owned();
-        let mut question = message("subscribe", &json!({ "args": args }));
+        let mut question = message(
+            "subscribe",
+            &json!({"args": args, "at_least": {"epoch": 1, "sequence": self.at_least}}),
+        );
         question.reply_to = Some(queue);
         question.persistent = false;
         let sent = self.client.publish(&self.questions, "subscribe", &question, SOON);
@@ -201,7 +207,8 @@ async fn estate(settings: &str) -> (TestBroker, TestServer, TestClient, Holder) 
     client
         .applied("environment.put", json!({"id": "lab", "resources": ["web"]}))
         .await;
-    let holder = Holder::connect(&broker.config()).await;
+    let mut holder = Holder::connect(&broker.config()).await;
+    holder.at_least = client.sequence().await;
     (broker, server, client, holder)
 }
 
@@ -371,33 +378,29 @@ async fn a_burst_of_commits_ends_in_exactly_the_difference() {
         ("graph.impact", json!({"ids": ["db-1"], "include_soft": true})),
     ];
     for (kind, args) in questions {
+        holder.at_least = client.sequence().await;
         let mut held = holder.subscribe(kind, args.clone()).await;
         let others: Vec<TestClient> = vec![server.client().await, server.client().await];
         let burst = async |client: &TestClient, half: usize| {
-            let mut last = json!(null);
             for n in 0..60 {
                 let id = format!("b-{}", n * 2 % 14 + half);
-                last =
-                    match n % 5 {
-                        4 => {
-                            client
-                                .command("resource.remove", json!({"args": {"id": id, "mode": "detach"}}))
-                                .await
-                        }
-                        3 => put(client, &id, json!([])).await,
-                        _ => put(
-                            client,
-                            &id,
-                            json!([{"resource": "db-1", "nature": if n % 2 == 0 { "hard" } else { "soft" }}]),
-                        )
-                        .await,
-                    };
+                let needs = match n % 5 {
+                    3 => json!([]),
+                    n if n % 2 == 0 => json!([{"resource": "db-1"}]),
+                    _ => json!([{"resource": "db-1", "nature": "soft"}]),
+                };
+                // One that changes nothing, or is refused, is fine.
+                if n % 5 == 4 {
+                    let args = json!({"id": id, "mode": "detach"});
+                    client.command("resource.remove", json!({ "args": args })).await;
+                } else {
+                    let args = json!({"id": id, "kind": "vm", "dependencies": needs});
+                    client.command("resource.put", json!({ "args": args })).await;
+                }
             }
-            last
         };
-        let (one, other) = tokio::join!(burst(&others[0], 0), burst(&others[1], 1));
-        drop((one, other));
-        let reply = put(&client, "last", json!([{"resource": "db-1"}])).await;
+        tokio::join!(burst(&others[0], 0), burst(&others[1], 1));
+        let reply = put(&client, &format!("last-{kind}"), json!([{"resource": "db-1"}])).await;
         holder.up_to(&mut held, &reply).await;
         let body =
             json!({"args": args, "limit": 100_000, "at_least": {"epoch": 1, "sequence": reply["sequence"]}});
@@ -411,13 +414,19 @@ async fn a_burst_of_commits_ends_in_exactly_the_difference() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bookmark_says_as_of_when_the_answer_stands() {
-    let (_broker, _server, client, mut holder) = estate(OFTEN).await;
+    let (_broker, mut server, client, mut holder) = estate(OFTEN).await;
     let mut held = holder.subscribe("search", json!({"query": "kind:nothing"})).await;
     for id in ["x", "y"] {
         let reply = put(&client, id, json!([])).await;
         holder.up_to(&mut held, &reply).await;
     }
     assert_eq!(held.changes, 0);
+    // And when it does not any more.
+    assert!(server.terminate().await.success());
+    let mut last = String::new();
+    while last != "answer.ended" {
+        last = next(&mut holder.inbox).await.0;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -669,6 +678,7 @@ async fn an_instance_that_follows_keeps_questions_too_and_says_when_it_stops() {
     secondary.answers().await;
     secondary.reached(&reply).await;
     let mut holder = Holder::connect(&broker.config()).await;
+    holder.at_least = 1;
     let mut needed = holder.subscribe("graph.dependents", json!({"id": "db-1"})).await;
     let mut found = holder.subscribe("search", json!({"query": "kind:vm"})).await;
     put(&client, "app", json!([{"resource": "db-1"}])).await;
