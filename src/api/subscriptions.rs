@@ -147,13 +147,13 @@ impl Subscriptions {
         let kept: usize = held.values().map(|other| other.known.items.len()).sum();
         let problem = if of_queue >= per_queue {
             let what = format!("the queue {} has {of_queue} standing questions", reader.queue);
-            Some(too_many(what, per_queue, "api.subscriptions_per_queue_max"))
+            Some(too_many(&what, per_queue, "api.subscriptions_per_queue_max"))
         } else if held.len() >= all {
             let what = format!("there are {} standing questions", held.len());
-            Some(too_many(what, all, "api.subscriptions_max"))
+            Some(too_many(&what, all, "api.subscriptions_max"))
         } else if kept + known.items.len() > KEPT_MAX {
             let what = format!("the answers to all standing questions have {kept} items");
-            Some(too_many(what, KEPT_MAX, ""))
+            Some(too_many(&what, KEPT_MAX, ""))
         } else {
             None
         };
@@ -304,7 +304,7 @@ impl Subscriptions {
     }
 }
 
-fn too_many(what: String, max: usize, setting: &str) -> Box<Problem> {
+fn too_many(what: &str, max: usize, setting: &str) -> Box<Problem> {
     let problem = Problem::new(
         ProblemKind::LimitExceeded,
         format!("{what}, and the limit is {max}"),

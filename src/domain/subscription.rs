@@ -75,6 +75,7 @@ impl Items {
     }
 
     /// Those that are not in another answer.
+    #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         let rest = self.0.iter().filter(|(item, _)| !other.0.contains_key(*item));
         Self(rest.map(|(item, label)| (item.clone(), label.clone())).collect())

@@ -51,9 +51,8 @@ pub use question::{
 pub use reply::{FactBody, MistakeBody, OutcomeWord, ProblemBody, ReplyBody};
 pub use snapshot::{Base64Bytes, OfferBody, PieceBody, SnapshotBeginArgs, SnapshotChunkArgs};
 pub use subscription::{
-    AnswerBookmarkBody, AnswerChangedBody, AnswerEndedBody, BecauseBody, ItemBody, ItemWord, ReasonBody,
-    StandingBody, StandingFindings, SubscribeArgs, SubscribeBody, SubscribedBody, UnsubscribeArgs,
-    UnsubscribedBody,
+    AnswerBookmarkBody, AnswerChangedBody, AnswerEndedBody, BecauseBody, ItemBody, ReasonBody, StandingBody,
+    StandingFindings, SubscribeArgs, SubscribeBody, SubscribedBody, UnsubscribeArgs, UnsubscribedBody,
 };
 pub use sync::{
     CursorBody, EntityWord, FilterBody, StateBody, SyncArgs, SyncBeginBody, SyncEndBody, VerdictWord,

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnswerBody, AsOf, CyclesBody, DanglingBody, HitsBody, SubgraphBody};
-use super::graph::{EffectWord, ImpactArgs, ImpactBody};
+use super::answer::{AnswerBody, AsOf};
+use super::graph::{EffectWord, ImpactArgs};
 use super::question::{CyclesArgs, DanglingArgs, PositionBody, ReachArgs, SearchArgs};
 use super::reply::ProblemBody;
 
@@ -123,21 +123,9 @@ pub struct SubscribedBody<F> {
     pub bookmark_interval_ms: u64,
 }
 
-/// What a standing question finds: as the answer to the question itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum StandingFindings {
-    /// Of a search.
-    Hits(HitsBody),
-    /// Of dependencies and dependents.
-    Subgraph(SubgraphBody),
-    /// Of an impact.
-    Impact(Box<ImpactBody>),
-    /// Of cycles.
-    Cycles(CyclesBody),
-    /// Of what is dangling.
-    Dangling(DanglingBody),
-}
+/// What a standing question finds: as the answer to the question itself has it, and its schema says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct StandingFindings {}
 
 /// A subscription that has ended because its client said so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -192,8 +180,9 @@ pub struct AnswerEndedBody {
 /// One item of an answer: what makes it the same one, and what people call it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ItemBody {
-    /// What it is.
-    pub entity: ItemWord,
+    /// `environment`; `resource`, registered or only needed; `external`, something outside; or `cycle`, resources that
+    /// need each other.
+    pub entity: String,
     /// The id of an entity, the URI of something outside, the first id of a cycle.
     pub id: String,
     /// How an impact reaches it.
@@ -209,20 +198,6 @@ pub struct ItemBody {
     /// What people call it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-}
-
-/// What an item is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ItemWord {
-    /// An environment.
-    Environment,
-    /// A resource, registered or only needed.
-    Resource,
-    /// Something outside.
-    External,
-    /// Resources that need each other.
-    Cycle,
 }
 
 /// What happened between two answers. It is no proof of what caused the change.
