@@ -705,3 +705,44 @@ async fn an_instance_that_follows_keeps_questions_too_and_says_when_it_stops() {
     }
     assert_eq!(ended, BTreeSet::from([needed.subscription, found.subscription]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_follows_an_answer_even_over_a_restart() {
+    let (_broker, mut server, client, _holder) = estate(OFTEN).await;
+    let shown = server.verb(&["graph", "dependents", "db-1", "--follow"], "");
+    let json = server.verb(&["search", "kind:vm", "--follow", "--json"], "");
+    let has = async |words: &str| {
+        eventually(words, SOON, async || shown.out().contains(words)).await;
+    };
+    has("resource    app").await;
+    eventually("an answer", SOON, async || {
+        json.out().contains("\"subscription\"")
+    })
+    .await;
+    put(&client, "api", json!([{"resource": "app"}])).await;
+    has("+ resource    api").await;
+    eventually("a change", SOON, async || json.out().contains("\"added\"")).await;
+    for line in json.out().lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
+    // What happens while nobody keeps the question is told with the next answer.
+    server.kill9().await;
+    server.restart().await;
+    let client = server.client().await;
+    put(&client, "web", json!([])).await;
+    has("- resource    web").await;
+    assert!(
+        !shown.out().contains("+ resource    app"),
+        "what stayed is not told again"
+    );
+    shown.signal("INT");
+    shown.ended(SOON).await.expect(0);
+    json.signal("INT");
+    json.ended(SOON).await.expect(0);
+    let past = ["graph", "cycles", "--follow", "--as-of", "1"];
+    server.cli(&past).await.expect(64);
+    server
+        .cli(&["search", "a", "--follow", "--limit", "5"])
+        .await
+        .expect(64);
+}
