@@ -263,18 +263,22 @@ async fn dependents_come_and_go_and_the_command_is_named() {
     let (_broker, _server, client, mut holder) = estate("").await;
     let mut held = holder.subscribe("graph.dependents", json!({"id": "db-1"})).await;
     assert_eq!(held.items, set(&["app", "web"]));
-    put(&client, "unrelated", json!([])).await;
-    let order = message(
-        "resource.put",
-        &json!({"args": {"id": "api", "kind": "vm", "dependencies": [{"resource": "app"}]}}),
-    );
+    // In one transaction, so that both are seen at once.
+    let commands = json!([
+        {"type": "resource.put", "args": {"id": "unrelated", "kind": "vm"}},
+        {"type": "resource.put", "args": {"id": "api", "kind": "vm", "dependencies": [{"resource": "app"}]}},
+    ]);
+    let order = message("batch", &json!({"args": {"commands": commands}}));
     let cause = order.message_id.clone().unwrap();
     let reply = client.send(order).await;
     assert_eq!(reply["outcome"], "applied");
     let change = holder.change(&mut held).await;
     assert_eq!(names(&change["added"]), ["api"]);
     let because = &change["because"];
-    assert_eq!(because["to"], reply["sequence"]);
+    assert_eq!(
+        (&because["to"], &because["total"]),
+        (&reply["sequence"], &json!(2))
+    );
     let told = because["events"].as_array().unwrap();
     assert_eq!(told.len(), 1, "only what is about it: {because:#}");
     assert_eq!(
