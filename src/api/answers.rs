@@ -7,13 +7,17 @@ use tokio::sync::{Semaphore, watch};
 
 use super::envelope::{ReturnAddress, incoming, text_headers};
 use super::intake::park;
+use super::standing::Stand;
+use super::subscriptions::Reader;
 use super::{Api, Fault, sync, until_drained};
 use crate::broker::{Delivery, Publisher, Session};
 use crate::domain::{
-    Answer, Findings, Inquiry, Pong, Position, Problem, ProblemKind, Question, Role, Timestamp,
+    Answer, Findings, Inquiry, Pong, Position, Problem, ProblemKind, Question, Role, Subscribe, Timestamp,
 };
 use crate::wire;
 
+/// How the name of a queue begins that is none: of direct replies, which nobody can be missed at.
+const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to";
 /// What is kept of a deadline, at most, for the way of the answer to whoever asked.
 const ANSWER_WAY: Duration = Duration::from_millis(250);
 
@@ -29,17 +33,24 @@ pub(super) async fn run(
         .await?;
     let publisher = session.publisher().await?;
     let syncs = Arc::new(Semaphore::new(api.config.syncs_max));
+    let stand = Arc::new(Stand::new(api, &publisher));
     let desk = Desk {
         api: Arc::clone(api),
         publisher,
         syncs,
+        stand: Arc::clone(&stand),
         draining: draining.clone(),
     };
-    until_drained(&mut consumer, draining, async |delivery, answering| {
+    let answering = until_drained(&mut consumer, draining, async |delivery, answering| {
         answering.spawn(desk.clone().take(delivery));
         Ok(())
-    })
-    .await
+    });
+    tokio::select! {
+        ended = answering => ended?,
+        broken = stand.run() => broken?,
+    }
+    stand.farewell().await;
+    Ok(())
 }
 
 /// Where questions are answered.
@@ -48,6 +59,7 @@ struct Desk {
     api: Arc<Api>,
     publisher: Publisher,
     syncs: Arc<Semaphore>,
+    stand: Arc<Stand>,
     draining: watch::Receiver<bool>,
 }
 
@@ -59,6 +71,10 @@ impl Desk {
         let incoming = incoming(&delivery, &headers, now);
         let parsed = wire::parse_question(&incoming, &self.api.bounds);
         let address = ReturnAddress::of(&delivery.message, incoming.trace());
+        let took_us = || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let cluster = self.api.engine.reads().cluster();
+        // The name of a subscription that begins with this reply.
+        let mut begins = None;
         let answered = match parsed {
             Ok(Inquiry {
                 question: Question::Sync(request),
@@ -82,7 +98,23 @@ impl Desk {
                     (Err(_), _) => Err(Box::new(too_many_syncs(self.api.config.syncs_max))),
                 }
             }
-            Ok(inquiry) => answer(&self.api, inquiry, now).await?,
+            Ok(inquiry) => match &inquiry.question {
+                Question::Subscribe(subscribe) => {
+                    let subscribed = self.subscribe(&inquiry, subscribe, &address, now).await?;
+                    subscribed.map(|(answer, id)| {
+                        let body = self.stand.render(&answer, &id, took_us());
+                        begins = Some(id);
+                        body
+                    })
+                }
+                Question::Unsubscribe { subscription } => self
+                    .unsubscribe(subscription)
+                    .map(|answer| wire::render_answer(&answer, cluster, took_us())),
+                _ => {
+                    let answered = answer(&self.api, inquiry, now).await?;
+                    answered.map(|answer| wire::render_answer(&answer, cluster, took_us()))
+                }
+            },
             Err(problem) => Err(problem),
         };
         let Some(queue) = &address.queue else {
@@ -91,20 +123,17 @@ impl Desk {
                 Ok(_) => Ok(delivery.ack().await?),
             };
         };
-        let cluster = self.api.engine.reads().cluster();
         let refused = |problem: &Problem| {
             wire::render_question_problem(problem, *self.api.engine.committed().borrow(), cluster)
         };
-        let mut body = match answered {
-            Ok(answer) => {
-                let took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                wire::render_answer(&answer, cluster, took_us)
-            }
-            Err(problem) => refused(&problem),
-        };
+        let mut body = answered.unwrap_or_else(|problem| refused(&problem));
         let most = self.publisher.body_bytes_max();
         if body.len() > most {
             body = refused(&too_long(body.len(), most));
+            if let Some(id) = begins.take() {
+                // A reader that does not know the first answer can make nothing of how it changes.
+                self.stand.forget(&id);
+            }
         }
         // A question may be asked again, so nobody waits for the confirm of its answer.
         drop(
@@ -112,8 +141,51 @@ impl Desk {
                 .send("", queue, &address.reply(body, now), false)
                 .await?,
         );
+        if let Some(id) = begins {
+            self.stand.begin(&id);
+        }
         Ok(delivery.ack().await?)
     }
+
+    /// Answers a question for the first time, and holds it from then on.
+    async fn subscribe(
+        &self,
+        inquiry: &Inquiry,
+        subscribe: &Subscribe,
+        address: &ReturnAddress,
+        now: Timestamp,
+    ) -> Result<Result<(Answer, String), Box<Problem>>, Fault> {
+        let queue = subscribe.queue.as_ref().or(address.queue.as_ref());
+        let Some(queue) = queue.filter(|queue| !queue.starts_with(DIRECT_REPLY)) else {
+            return Ok(Err(Box::new(nowhere_to_tell())));
+        };
+        if let Err(problem) = reached(&self.api, inquiry, now).await {
+            return Ok(Err(problem));
+        }
+        let reader = Reader {
+            queue: queue.clone(),
+            address: address.clone(),
+        };
+        self.stand.subscribe(inquiry, subscribe, reader).await
+    }
+
+    fn unsubscribe(&self, subscription: &str) -> Result<Answer, Box<Problem>> {
+        self.stand.unsubscribe(subscription)?;
+        Ok(Answer {
+            as_of: *self.api.engine.committed().borrow(),
+            findings: Findings::Unsubscribed(subscription.to_owned()),
+            total: 1,
+            truncated: None,
+            next: None,
+        })
+    }
+}
+
+fn nowhere_to_tell() -> Problem {
+    let detail = "a standing question needs a queue for what changes";
+    Problem::new(ProblemKind::Invalid, detail)
+        .at("/args/queue")
+        .hint("declare a queue of your own, and name it in the property reply_to or in `queue`")
 }
 
 fn nowhere_to_sync() -> Problem {
@@ -175,9 +247,10 @@ async fn reached(api: &Api, inquiry: &Inquiry, now: Timestamp) -> Result<(), Box
     let reads = api.engine.reads();
     // A search may combine what the index finds with sets of the graph: it needs both to be that far.
     let mut committed = reads.committed();
-    let mut position = match inquiry.question {
-        Question::Search(_) => reads.indexed(),
-        _ => reads.committed(),
+    let mut position = if inquiry.question.needs_index() {
+        reads.indexed()
+    } else {
+        reads.committed()
     };
     let both = async {
         committed.wait_for(|reached| *reached >= wanted).await.map(drop)?;

@@ -8,6 +8,8 @@ mod answers;
 mod envelope;
 mod intake;
 mod relay;
+mod standing;
+mod subscriptions;
 mod sync;
 
 use std::sync::Arc;
@@ -35,6 +37,10 @@ pub struct Config {
     pub events_in_flight_max: usize,
     /// Readers that may get a copy at the same time; more are asked to come again.
     pub syncs_max: usize,
+    /// Questions that may stand at the same time.
+    pub subscriptions_max: usize,
+    /// Questions that may stand for one queue.
+    pub subscriptions_per_queue_max: usize,
     /// Time between two bookmarks, in milliseconds.
     pub bookmark_interval_ms: u64,
 }
@@ -46,6 +52,8 @@ impl Default for Config {
             question_wait_ms: 5_000,
             events_in_flight_max: 2_000,
             syncs_max: 4,
+            subscriptions_max: 1_000,
+            subscriptions_per_queue_max: 20,
             bookmark_interval_ms: 10_000,
         }
     }

@@ -17,7 +17,7 @@ use crate::domain::{
     Change, Cursor, Digest, Document, EntityKey, Filter, Id, LINKS_PER_EVENT, SyncRequest, Verdict,
 };
 use crate::engine::{self, AsOf};
-use crate::wire::{self, SyncMessage, SyncOf};
+use crate::wire::{self, QueueMessage, SyncOf};
 
 /// Entities or changes that are read at once.
 const READ_MAX: usize = 500;
@@ -181,7 +181,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn message(&self, SyncMessage { kind, body }: SyncMessage) -> Message {
+    fn message(&self, QueueMessage { kind, body }: QueueMessage) -> Message {
         Message {
             kind: Some(kind.to_owned()),
             ..self.address.reply(body, (self.api.clock)())

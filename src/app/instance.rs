@@ -372,7 +372,7 @@ impl<'a> Instance<'a> {
         let api = self.api();
         let asked = tokio::select! {
             done = async {
-                let running = async { Ok::<_, Ended>(api.run(session, &mut lease, ends, drain).await?) };
+                let running = async { Ok::<_, Ended>(Box::pin(api.run(session, &mut lease, ends, drain)).await?) };
                 let handing_over = async { Ok(handing_over.await?) };
                 // The first ends after the second.
                 tokio::try_join!(running, handing_over)

@@ -14,6 +14,7 @@ use clap_complete::Shell;
 use crate::domain::{EntityType, Id, ImpactHash, Moment, Nature};
 
 use super::dead::DeadAction;
+use super::follow::FollowArgs;
 use super::graph::args::{GraphArgs, ImpactArgs, OrderArgs};
 use super::graph::form::FormArgs;
 use super::help::{
@@ -313,10 +314,10 @@ pub struct SearchArgs {
     )]
     pub limit: u32,
     /// Count all that matches by this, not only what is shown: kind, type, environment or tag:KEY
-    #[arg(long = "facet", value_name = "FACET", value_parser = facet)]
+    #[arg(long = "facet", value_name = "FACET", value_parser = facet, conflicts_with = "follow")]
     pub facets: Vec<String>,
     /// Say how the query is understood, and what the score of each hit is made of
-    #[arg(long)]
+    #[arg(long, conflicts_with = "follow")]
     pub explain: bool,
     /// As of a moment in the past, which is found by id only: a sequence, or a time such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
@@ -324,6 +325,9 @@ pub struct SearchArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub follow: FollowArgs,
 }
 
 /// Of `graph`.
@@ -368,6 +372,9 @@ pub struct ReachArgs {
     /// How to show it
     #[command(flatten)]
     pub form: FormArgs,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub follow: FollowArgs,
 }
 
 /// Of `graph path`.
@@ -418,6 +425,9 @@ pub struct CyclesArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub follow: FollowArgs,
 }
 
 /// Of `graph dangling`.
@@ -437,6 +447,9 @@ pub struct DanglingArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub follow: FollowArgs,
 }
 
 /// Of `watch`.

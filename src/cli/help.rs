@@ -77,7 +77,8 @@ Examples:
   domesday search orders --within lab-7 --limit 5
   domesday search 'kind:service dependents-of:db-1' --facet environment --facet tag:owner
   domesday search 'orders database' --explain
-  domesday search id:db-1 --as-of 2026-01-31T12:00:00Z   whether it was there then";
+  domesday search id:db-1 --as-of 2026-01-31T12:00:00Z   whether it was there then
+  domesday search 'has:dangling' --follow      and what comes (+) and goes (-), until Ctrl-C";
 
 /// Below the options of `history`.
 pub(super) const HISTORY_HELP: &str = "\
@@ -106,6 +107,7 @@ Examples:
   domesday graph path web-1 db-1 --all
   domesday graph impact db-1 --soft            what stops with it, and what is degraded
   domesday graph impact https://idp.example    what stops if something outside does
+  domesday graph impact db-1 --follow          and what changes of that, until Ctrl-C
   domesday graph order start --environment lab-7
   domesday graph cycles --environment lab-7
   domesday graph dependents db-1 --as-of 2026-01-31T12:00:00Z";

@@ -9,6 +9,7 @@ pub mod change;
 mod confirm;
 pub mod dead;
 pub mod exit;
+pub mod follow;
 pub mod graph;
 mod help;
 pub mod instances;

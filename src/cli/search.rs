@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use crate::wire::shape::{
     AnswerBody, AsOf, FacetBody, HighlightBody, HitBody, HitsBody, QuestionBody, SearchArgs as Query,
+    StandingBody,
 };
 
 use super::args::SearchArgs;
 use super::exit::{Exit, Failure};
+use super::follow;
 use super::graph::moment;
 use super::output::{FAINT, NOTICE, Output, STRONG, one_line};
 use super::register::Register;
@@ -18,6 +20,19 @@ use super::table::table;
 /// # Errors
 /// The query cannot be read, or no answer came.
 pub async fn run(args: &SearchArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
+    if args.follow.follow {
+        let query = Query {
+            query: args.query.join(" "),
+            within: args.within.as_ref().map(ToString::to_string),
+            highlights: Some(false),
+            ..Query::default()
+        };
+        let question = StandingBody::Search {
+            args: query,
+            limit: Some(follow::LIMIT),
+        };
+        return follow::run(question, args.json, register, output).await;
+    }
     let is_for_people = output.width().is_some();
     let mut question = QuestionBody::new(Query {
         query: args.query.join(" "),

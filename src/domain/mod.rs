@@ -27,6 +27,7 @@ mod receipt;
 mod standing;
 #[cfg(test)]
 pub(crate) mod strategies;
+mod subscription;
 mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -58,5 +59,6 @@ pub use question::{
 };
 pub use receipt::{Outcome, Receipt, WhatIf};
 pub use standing::{NoStanding, Standing};
+pub use subscription::{Because, Difference, ITEMS_MAX, Item, Items, Label, Reason, Subscribe};
 pub use sync::{Cursor, Filter, SyncRequest, Verdict};
 pub use view::{Entity, Live, Overlay, Tombstone, View, ViewFault};

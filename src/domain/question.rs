@@ -10,6 +10,7 @@ use super::id::{EntityKey, Id, Timestamp};
 use super::impact::ImpactFindings;
 use super::offer::{Offer, Piece};
 use super::order::{Crew, Order, Purpose};
+use super::subscription::Subscribe;
 use super::sync::SyncRequest;
 
 /// A place in the history of a cluster.
@@ -163,6 +164,13 @@ pub enum Question {
     },
     /// A copy of the register, or what is missing to one.
     Sync(SyncRequest),
+    /// A question that is to be answered again whenever its answer changes.
+    Subscribe(Subscribe),
+    /// No more of that.
+    Unsubscribe {
+        /// Which, as the answer to [`Question::Subscribe`] named it.
+        subscription: String,
+    },
     /// A snapshot to be fetched: one that is there already, if it is young enough, or a new one.
     SnapshotBegin {
         /// How old it may be; one that was made after the question is always young enough.
@@ -222,6 +230,8 @@ pub enum Findings {
     Offer(Offer),
     /// A piece of a snapshot.
     Piece(Piece),
+    /// The subscription that has ended.
+    Unsubscribed(String),
     /// Of a ping.
     Pong(Pong),
 }

@@ -84,6 +84,8 @@ pub(super) fn graph_answer(model: &Model, inquiry: &Inquiry) -> Result<Answer, B
         | Question::History { .. }
         | Question::Compare { .. }
         | Question::Sync(_)
+        | Question::Subscribe(_)
+        | Question::Unsubscribe { .. }
         | Question::SnapshotBegin { .. }
         | Question::SnapshotChunk { .. }
         | Question::Ping => {

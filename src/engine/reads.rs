@@ -162,9 +162,8 @@ impl Reads {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Answers a question as of now; `None` for those that no single answer has (a sync) or that are not about the register
-    /// (a ping, a snapshot). Takes up to some
-    /// milliseconds of processor time.
+    /// Answers a question; `None` for those that no single answer has (a sync, a subscription) or that are not about the
+    /// register (a ping, a snapshot). Takes up to some milliseconds of processor time, and longer about the past.
     ///
     /// # Errors
     /// A problem: a query that cannot be read, an id that nobody knows, or an index that fails.
@@ -176,6 +175,8 @@ impl Reads {
             Question::History { key, before } => self.history(inquiry, key, *before).map(Some),
             Question::Compare { left, right } => self.compare(left, right, inquiry.limit).map(Some),
             Question::Sync(_)
+            | Question::Subscribe(_)
+            | Question::Unsubscribe { .. }
             | Question::SnapshotBegin { .. }
             | Question::SnapshotChunk { .. }
             | Question::Ping => Ok(None),

@@ -12,6 +12,24 @@ use crate::search::{self, Ask, Budget, Found, GraphSet, GraphTerm, Query, Search
 /// How many hits of a page are completed from their documents.
 const COMPLETED_MAX: usize = 1_000;
 
+/// What becomes of a set of the graph around an id that nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// The search is refused: the id may be misspelt.
+    Refused,
+    /// The set is empty: the id was known when the question was first asked.
+    Empty,
+}
+
+/// What a search found, and what it has left.
+pub(super) struct Searched {
+    pub(super) found: Found,
+    /// What both the index and the graph have reached, where it asked both.
+    pub(super) as_of: Position,
+    query: Query,
+    budget: Budget,
+}
+
 impl Reads {
     /// Answers a search: as of what both the index and the graph have reached, where it asks both.
     pub(super) fn search(
@@ -20,9 +38,21 @@ impl Reads {
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Answer, Box<Problem>> {
+        let searched = self.find(search, limit, cursor, Unknown::Refused)?;
+        self.show(search, searched)
+    }
+
+    /// What a search finds.
+    pub(super) fn find(
+        &self,
+        search: &Search,
+        limit: usize,
+        cursor: Option<&str>,
+        unknown: Unknown,
+    ) -> Result<Searched, Box<Problem>> {
         let query = search::parse(&search.query, &self.search)?;
         let mut budget = Budget::new(&self.search);
-        let (sets, graph_position) = self.sets(&query, &mut budget)?;
+        let (sets, graph_position) = self.sets(&query, &mut budget, unknown)?;
         let ask = Ask {
             query: &query,
             sets: &sets,
@@ -32,17 +62,34 @@ impl Reads {
             facets: &search.facets,
             explain: search.explain,
         };
+        let found = self.index.ask(&ask, &mut budget).map_err(|error| match error {
+            SearchError::Problem(problem) => problem,
+            SearchError::Fault(fault) => unavailable(&fault, "the index could not be searched"),
+        })?;
+        Ok(Searched {
+            as_of: graph_position.map_or(found.as_of, |position| position.min(found.as_of)),
+            query,
+            budget,
+            found,
+        })
+    }
+
+    /// The answer to a search, with what its hits show.
+    pub(super) fn show(&self, search: &Search, searched: Searched) -> Result<Answer, Box<Problem>> {
+        let Searched {
+            query,
+            mut budget,
+            found,
+            as_of,
+        } = searched;
         let Found {
             mut hits,
             total,
             next,
-            as_of,
+            as_of: _,
             facets,
             stopped,
-        } = self.index.ask(&ask, &mut budget).map_err(|error| match error {
-            SearchError::Problem(problem) => problem,
-            SearchError::Fault(fault) => unavailable(&fault, "the index could not be searched"),
-        })?;
+        } = found;
         if (search.highlights || search.explain) && stopped.is_none() {
             self.complete(&mut hits, &query, search.highlights, &mut budget)
                 .map_err(|fault| unavailable(&fault, "the documents of the hits could not be read"))?;
@@ -50,7 +97,7 @@ impl Reads {
         let shown = hits.len();
         let more = next.as_ref().map(|_| format!("{shown} of {total} are shown"));
         Ok(Answer {
-            as_of: graph_position.map_or(as_of, |position| position.min(as_of)),
+            as_of,
             findings: Findings::Hits(Hits {
                 items: hits,
                 facets,
@@ -63,7 +110,12 @@ impl Reads {
     }
 
     /// What is in each set of the graph that a query names, all as of one position.
-    fn sets(&self, query: &Query, budget: &mut Budget) -> Result<(Sets, Option<Position>), Box<Problem>> {
+    fn sets(
+        &self,
+        query: &Query,
+        budget: &mut Budget,
+        unknown: Unknown,
+    ) -> Result<(Sets, Option<Position>), Box<Problem>> {
         let mut sets = Sets::default();
         let terms = query.graph_terms();
         if terms.is_empty() {
@@ -71,7 +123,13 @@ impl Reads {
         }
         let model = read_model(&self.model);
         for term in terms {
-            let ids = members(&model, term)?;
+            let ids = match members(&model, term) {
+                // What nobody knows needs nothing, and nothing needs it.
+                Err(problem) if unknown == Unknown::Empty && problem.kind == ProblemKind::NotFound => {
+                    Vec::new()
+                }
+                found => found?,
+            };
             if !budget.reach(ids.len()) {
                 return Err(too_much(term, budget));
             }

@@ -51,6 +51,18 @@ pub struct Found {
     pub stopped: Option<String>,
 }
 
+impl Found {
+    /// The first page of it, as if no more had been asked for.
+    #[must_use]
+    pub fn first_page(mut self, limit: usize) -> Self {
+        if self.hits.len() > limit {
+            self.hits.truncate(limit);
+            self.next = self.hits.last().map(write_cursor);
+        }
+        self
+    }
+}
+
 impl Shared {
     /// Finds what matches in the state of now.
     pub(super) fn ask(&self, ask: &Ask<'_>, budget: &mut Budget) -> Result<Found, SearchError> {

@@ -81,6 +81,10 @@ fn answers_to(question: &str) -> Vec<String> {
             .into_iter()
             .map(str::to_owned)
             .collect(),
+        "subscribe" => std::iter::once("subscribe.answer")
+            .chain(names(Group::Standing))
+            .map(str::to_owned)
+            .collect(),
         _ => vec![format!("{question}.answer")],
     };
     answers.push(QUESTION_PROBLEM.to_owned());
@@ -89,7 +93,13 @@ fn answers_to(question: &str) -> Vec<String> {
 
 fn channels() -> Value {
     let events = names(Group::Event);
-    let replies = [names(Group::Reply), names(Group::Sync), numbered_events()].concat();
+    let replies = [
+        names(Group::Reply),
+        names(Group::Sync),
+        names(Group::Standing),
+        numbered_events(),
+    ]
+    .concat();
     let commands = queue(
         "domesday.commands",
         true,
@@ -144,7 +154,7 @@ fn channels() -> Value {
         "replies": {
             "address": null,
             "description": "The queue that the property reply_to of the request names; amq.rabbitmq.reply-to will do \
-                for all but sync, which needs a queue.",
+                for all but sync and subscribe, which need a queue.",
             "messages": references("#/components/messages", &replies)
         }
     })
@@ -247,7 +257,7 @@ fn message(entry: &Entry) -> Value {
     let headers = match entry.group {
         Group::Command | Group::Question => Some("#/components/schemas/requestHeaders"),
         Group::Event => Some("#/components/schemas/eventHeaders"),
-        Group::Reply | Group::Sync | Group::Instance | Group::Document => None,
+        Group::Reply | Group::Sync | Group::Standing | Group::Instance | Group::Document => None,
     };
     if let (Some(headers), Some(fields)) = (headers, message.as_object_mut()) {
         fields.insert("headers".to_owned(), reference(headers));

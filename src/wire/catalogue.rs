@@ -21,6 +21,8 @@ pub enum Group {
     Event,
     /// It is part of a copy of the register.
     Sync,
+    /// It comes while a question stands.
+    Standing,
     /// Instances tell each other with it.
     Instance,
     /// No message, but part of some.
@@ -29,12 +31,13 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order in which they are listed.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Command,
         Self::Question,
         Self::Reply,
         Self::Event,
         Self::Sync,
+        Self::Standing,
         Self::Instance,
         Self::Document,
     ];
@@ -47,6 +50,7 @@ impl Group {
             Self::Reply => "Replies, answers and problems",
             Self::Event => "Events",
             Self::Sync => "Sync",
+            Self::Standing => "Standing questions",
             Self::Instance => "Between instances",
             Self::Document => "Documents in them",
         }

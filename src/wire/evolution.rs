@@ -312,7 +312,7 @@ fn required(schema: &Map<String, Value>) -> BTreeSet<&str> {
 const fn direction(group: Group) -> Direction {
     match group {
         Group::Command | Group::Question | Group::Document => Direction::Sent,
-        Group::Reply | Group::Event | Group::Sync | Group::Instance => Direction::Received,
+        Group::Reply | Group::Event | Group::Sync | Group::Standing | Group::Instance => Direction::Received,
     }
 }
 

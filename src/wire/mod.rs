@@ -21,9 +21,10 @@ pub use read::{
     document_from_json, nearest, parse_command, parse_json, parse_question,
 };
 pub use render::{
-    CC_ENVIRONMENTS_MAX, Outgoing, SyncMessage, SyncOf, document_to_json, format_duration, format_time,
-    render_answer, render_bookmark, render_diverged, render_drilled, render_epoch_started, render_event,
-    render_news, render_problem_reply, render_question_problem, render_reply, render_transaction,
+    CC_ENVIRONMENTS_MAX, Outgoing, QueueMessage, Subscription, SyncOf, document_to_json, format_duration,
+    format_time, render_answer, render_bookmark, render_diverged, render_drilled, render_epoch_started,
+    render_event, render_news, render_problem_reply, render_question_problem, render_reply,
+    render_subscribed, render_transaction,
 };
 
 use serde::Serialize;

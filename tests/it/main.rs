@@ -52,6 +52,7 @@ mod skew;
 mod snapshot_problems;
 mod snapshots;
 mod standing_by;
+mod subscribe;
 mod sync;
 mod topology;
 mod violations;

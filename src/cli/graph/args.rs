@@ -5,6 +5,7 @@ use clap::Args;
 use crate::domain::{Id, Moment, Purpose};
 
 use super::super::args::GraphQuestion;
+use super::super::follow::FollowArgs;
 use super::super::values::{id, moment, purpose};
 
 /// Of `graph`.
@@ -41,6 +42,9 @@ pub struct ImpactArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
+    /// Whether to go on.
+    #[command(flatten)]
+    pub follow: FollowArgs,
 }
 
 /// Of `graph order`.

@@ -10,6 +10,7 @@ mod markup;
 mod mermaid;
 mod order;
 mod picture;
+mod standing;
 mod svg;
 mod tree;
 
@@ -32,6 +33,7 @@ use crate::wire::shape::{
 
 use super::args::{CyclesArgs, DanglingArgs, GraphQuestion, PathArgs, ReachArgs};
 use super::exit::{Exit, Failure};
+use super::follow;
 use super::output::{FAINT, Output, one_line};
 use super::register::Register;
 use super::search::footer;
@@ -48,6 +50,14 @@ use picture::Picture;
 /// # Errors
 /// The register does not know what was asked about, or no answer came.
 pub async fn run(args: &GraphArgs, register: &Register, output: &mut Output) -> Result<Exit, Failure> {
+    if let Some((question, json)) = standing::standing(&args.question)? {
+        if args.as_of.is_some() {
+            return Err(Failure::usage(
+                "what is past does not change: leave out --as-of or --follow",
+            ));
+        }
+        return follow::run(question, json, register, output).await;
+    }
     let asked = Asked {
         register,
         as_of: args.as_of.map(moment),

@@ -5,16 +5,17 @@ use crate::wire::schema::{
     args_optional, batch, event, message, of_now, of_now_args_optional, problem, request, updated,
 };
 use crate::wire::shape::{
-    AnswerBody, BookmarkBody, ChangesGetBody, CommandBody, CompareArgs, ComparisonBody, CycleBody,
-    CyclesArgs, CyclesBody, DanglingArgs, DanglingBody, DanglingClearedBody, DanglingItem, DivergedBody,
-    DrillBody, DrillEventBody, DrilledBody, EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody,
-    EventBody, HandOverBody, HandedOverBody, HeartbeatBody, HistoryArgs, HistoryBody, HitsBody, ImpactArgs,
-    ImpactBody, LinkArgs, LinksBody, NewsBody, OfferBody, OrderArgs, OrderBody, PatchArgs, PathArgs,
-    PathsBody, PieceBody, PingArgs, PongBody, PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody,
-    ReachArgs, RefusedBody, RemoveArgs, ReplyBody, ReseedBody, ReseedingBody, ResourceDocument,
-    ResourcePatchDocument, ResourceRemoveArgs, RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs,
-    StateBody, StatusBody, StatusGetBody, SubgraphBody, SwitchOverBody, SyncArgs, SyncBeginBody, SyncEndBody,
-    TransactionEventBody,
+    AnswerBody, AnswerBookmarkBody, AnswerChangedBody, AnswerEndedBody, BookmarkBody, ChangesGetBody,
+    CommandBody, CompareArgs, ComparisonBody, CycleBody, CyclesArgs, CyclesBody, DanglingArgs, DanglingBody,
+    DanglingClearedBody, DanglingItem, DivergedBody, DrillBody, DrillEventBody, DrilledBody,
+    EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody, EventBody, HandOverBody, HandedOverBody,
+    HeartbeatBody, HistoryArgs, HistoryBody, HitsBody, ImpactArgs, ImpactBody, LinkArgs, LinksBody, NewsBody,
+    OfferBody, OrderArgs, OrderBody, PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody,
+    PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody, ReachArgs, RefusedBody, RemoveArgs,
+    ReplyBody, ReseedBody, ReseedingBody, ResourceDocument, ResourcePatchDocument, ResourceRemoveArgs,
+    RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs, StandingFindings, StateBody, StatusBody,
+    StatusGetBody, SubgraphBody, SubscribeBody, SubscribedBody, SwitchOverBody, SyncArgs, SyncBeginBody,
+    SyncEndBody, TransactionEventBody, UnsubscribeArgs, UnsubscribedBody,
 };
 
 type EnvironmentPatch = PatchArgs<EnvironmentPatchDocument>;
@@ -156,6 +157,18 @@ pub const ENTRIES: &[Entry] = &[
     ),
     Entry::new(
         Group::Question,
+        "subscribe",
+        "A question that is answered now, and again whenever its answer changes.",
+        request::<SubscribeBody>,
+    ),
+    Entry::new(
+        Group::Question,
+        "unsubscribe",
+        "The end of a subscription.",
+        request::<QuestionBody<UnsubscribeArgs>>,
+    ),
+    Entry::new(
+        Group::Question,
         "snapshot.begin",
         "A snapshot of the whole register, to be fetched.",
         of_now_args_optional::<QuestionBody<SnapshotBeginArgs>>,
@@ -249,6 +262,18 @@ pub const ENTRIES: &[Entry] = &[
         "compare.answer",
         "The environments side by side.",
         message::<AnswerBody<ComparisonBody>>,
+    ),
+    Entry::new(
+        Group::Reply,
+        "subscribe.answer",
+        "The answer of now, and the name of the subscription.",
+        message::<SubscribedBody<StandingFindings>>,
+    ),
+    Entry::new(
+        Group::Reply,
+        "unsubscribe.answer",
+        "The subscription that has ended.",
+        message::<AnswerBody<UnsubscribedBody>>,
     ),
     Entry::new(
         Group::Reply,
@@ -417,6 +442,24 @@ pub const ENTRIES: &[Entry] = &[
         "sync.end",
         "A sync is complete.",
         message::<SyncEndBody>,
+    ),
+    Entry::new(
+        Group::Standing,
+        "answer.changed",
+        "What came into the answer to a standing question, and what went.",
+        message::<AnswerChangedBody>,
+    ),
+    Entry::new(
+        Group::Standing,
+        "answer.bookmark",
+        "The answer to a standing question is the same.",
+        message::<AnswerBookmarkBody>,
+    ),
+    Entry::new(
+        Group::Standing,
+        "answer.ended",
+        "A question stands no longer.",
+        message::<AnswerEndedBody>,
     ),
     Entry::new(
         Group::Instance,

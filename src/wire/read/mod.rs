@@ -9,6 +9,7 @@ mod json;
 mod patch;
 mod question;
 mod spot;
+mod subscription;
 mod text;
 
 pub use command::{COMMAND_TYPES, parse_command};

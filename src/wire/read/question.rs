@@ -13,10 +13,11 @@ use super::graph::{impact, order};
 use super::history::{compare, history, moment};
 use super::incoming::{Bounds, Incoming};
 use super::spot::{Fields, Notes, Spot, suggestion};
+use super::subscription::{SUBSCRIBE_BODY_FIELDS, subscribe, unsubscribe};
 use super::text::quote;
 
 /// Every type of question.
-pub const QUESTION_TYPES: [&str; 14] = [
+pub const QUESTION_TYPES: [&str; 16] = [
     "search",
     "graph.dependencies",
     "graph.dependents",
@@ -28,6 +29,8 @@ pub const QUESTION_TYPES: [&str; 14] = [
     "history",
     "compare",
     "sync",
+    "subscribe",
+    "unsubscribe",
     "snapshot.begin",
     "snapshot.chunk",
     "ping",
@@ -60,7 +63,7 @@ const POSITION_FIELDS: [&str; 2] = ["epoch", "sequence"];
 
 /// What is asked, before it is known about what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Topic {
+pub(super) enum Topic {
     Search,
     Reach(Direction),
     Path,
@@ -71,13 +74,15 @@ enum Topic {
     History,
     Compare,
     Sync,
+    Subscribe,
+    Unsubscribe,
     SnapshotBegin,
     SnapshotChunk,
     Ping,
 }
 
 impl Topic {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "search" => Some(Self::Search),
             "graph.dependencies" => Some(Self::Reach(Direction::Dependencies)),
@@ -90,6 +95,8 @@ impl Topic {
             "graph.cycles" => Some(Self::Cycles),
             "graph.dangling" => Some(Self::Dangling),
             "sync" => Some(Self::Sync),
+            "subscribe" => Some(Self::Subscribe),
+            "unsubscribe" => Some(Self::Unsubscribe),
             "snapshot.begin" => Some(Self::SnapshotBegin),
             "snapshot.chunk" => Some(Self::SnapshotChunk),
             "ping" => Some(Self::Ping),
@@ -112,14 +119,14 @@ impl Topic {
     }
 
     /// Whether it can be asked without saying about what, even with an empty body.
-    const fn needs_no_args(self) -> bool {
+    pub(super) const fn needs_no_args(self) -> bool {
         matches!(
             self,
             Self::Cycles | Self::Dangling | Self::Sync | Self::SnapshotBegin | Self::Ping
         )
     }
 
-    const fn limit_default(self) -> usize {
+    pub(super) const fn limit_default(self) -> usize {
         match self {
             Self::Search => LIMIT_SEARCH,
             Self::Path => LIMIT_PATHS,
@@ -131,6 +138,8 @@ impl Topic {
             | Self::Cycles
             | Self::Dangling
             | Self::Sync
+            | Self::Subscribe
+            | Self::Unsubscribe
             | Self::SnapshotBegin
             | Self::SnapshotChunk
             | Self::Ping => LIMIT_GRAPH,
@@ -178,9 +187,17 @@ fn unknown(kind: &str) -> Problem {
 }
 
 fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> {
-    let hint =
-        |key: &str| (key == "type").then_some("the type is a property of the message, not part of its body");
-    let fields = spot.fields_with(&QUESTION_FIELDS, hint)?;
+    let hint = |key: &str| match key {
+        "type" => Some("the type is a property of the message, not part of its body"),
+        "as_of" => Some("a standing question is about now: leave `as_of` out"),
+        "limit" => Some("put it beside the type of the question that is to stand"),
+        _ => None,
+    };
+    let known: &[&str] = match topic {
+        Topic::Subscribe => &SUBSCRIBE_BODY_FIELDS,
+        _ => &QUESTION_FIELDS,
+    };
+    let fields = spot.fields_with(known, hint)?;
     let at_least = fields.optional("at_least").and_then(|field| position(&field));
     let limit = fields
         .optional("limit")
@@ -195,7 +212,14 @@ fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> 
         moment(&field)
     });
     let none = Value::Object(Map::new());
+    let mut standing_limit = None;
     let question = match fields.optional("args") {
+        Some(args) if topic == Topic::Subscribe => {
+            subscribe(&args, bounds.question_limit_max).map(|(subscribe, limit)| {
+                standing_limit = Some(limit);
+                Question::Subscribe(subscribe)
+            })
+        }
         Some(args) => question(topic, &args),
         None if topic.needs_no_args() => question(topic, &spot.at_key("args", &none)),
         None => fields
@@ -205,14 +229,16 @@ fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> 
     Some(Inquiry {
         question: question?,
         at_least,
-        limit: limit.unwrap_or_else(|| topic.limit_default().min(bounds.question_limit_max)),
+        limit: standing_limit
+            .or(limit)
+            .unwrap_or_else(|| topic.limit_default().min(bounds.question_limit_max)),
         cursor,
         deadline: None,
         moment,
     })
 }
 
-fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
+pub(super) fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
     match topic {
         Topic::Search => search(args).map(Question::Search),
         Topic::Reach(direction) => {
@@ -261,6 +287,9 @@ fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
             })
         }
         Topic::Sync => sync(args).map(Question::Sync),
+        // It has a limit of its own, and is read with that.
+        Topic::Subscribe => None,
+        Topic::Unsubscribe => unsubscribe(args),
         Topic::SnapshotBegin => {
             let fields = args.fields(&SNAPSHOT_BEGIN_FIELDS)?;
             let max_age_ms = match fields.optional("max_age") {
@@ -417,7 +446,7 @@ fn position(spot: &Spot<'_>) -> Option<Position> {
     })
 }
 
-fn limit(spot: &Spot<'_>, max: usize) -> Option<usize> {
+pub(super) fn limit(spot: &Spot<'_>, max: usize) -> Option<usize> {
     let count = spot.count()?;
     let limit = usize::try_from(count)
         .ok()

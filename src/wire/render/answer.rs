@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::wire::shape::{
     AnswerBody, AsOf, Base64Bytes, CanaryBody, ComparisonBody, CyclesBody, DanglingBody, DanglingItem,
     EdgeBody, HistoryBody, HitsBody, ImpactBody, NatureWord, NodeBody, OfferBody, OrderBody, PastBody,
-    PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody,
+    PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody, UnsubscribedBody,
 };
 use crate::wire::to_bytes;
 
@@ -43,11 +43,19 @@ pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
         }
         Findings::Offer(offer) => with_findings(answer, cluster, took_us, OfferBody::from(offer)),
         Findings::Piece(piece) => with_findings(answer, cluster, took_us, PieceBody::from(piece)),
+        Findings::Unsubscribed(subscription) => {
+            let subscription = subscription.clone();
+            with_findings(answer, cluster, took_us, UnsubscribedBody { subscription })
+        }
         Findings::Pong(pong) => with_findings(answer, cluster, took_us, PongBody::from(pong)),
     }
 }
 
 fn with_findings<F: Serialize>(answer: &Answer, cluster: &str, took_us: u64, findings: F) -> Vec<u8> {
+    to_bytes(&answer_body(answer, cluster, took_us, findings))
+}
+
+pub(super) fn answer_body<F>(answer: &Answer, cluster: &str, took_us: u64, findings: F) -> AnswerBody<F> {
     let Answer {
         as_of: position,
         findings: _,
@@ -55,7 +63,7 @@ fn with_findings<F: Serialize>(answer: &Answer, cluster: &str, took_us: u64, fin
         truncated,
         next,
     } = answer;
-    to_bytes(&AnswerBody {
+    AnswerBody {
         as_of: as_of(*position, cluster),
         findings,
         total: count(*total),
@@ -63,7 +71,7 @@ fn with_findings<F: Serialize>(answer: &Answer, cluster: &str, took_us: u64, fin
         truncated_because: truncated.clone(),
         next: next.clone(),
         took_us,
-    })
+    }
 }
 
 /// Why a question has no answer.
@@ -74,7 +82,7 @@ pub fn render_question_problem(problem: &Problem, position: Position, cluster: &
     })
 }
 
-fn as_of(position: Position, cluster: &str) -> AsOf {
+pub(super) fn as_of(position: Position, cluster: &str) -> AsOf {
     let Position { epoch, sequence } = position;
     AsOf {
         cluster: cluster.to_owned(),

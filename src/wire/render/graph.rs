@@ -36,12 +36,18 @@ impl From<&Affected> for AffectedBody {
         let Affected { node, effect, why } = affected;
         Self {
             node: NodeBody::from(node),
-            effect: match effect {
-                Effect::Stops => EffectWord::Stops,
-                Effect::Degraded => EffectWord::Degraded,
-                Effect::CannotStart => EffectWord::CannotStart,
-            },
+            effect: EffectWord::from(*effect),
             why: why.clone(),
+        }
+    }
+}
+
+impl From<Effect> for EffectWord {
+    fn from(effect: Effect) -> Self {
+        match effect {
+            Effect::Stops => Self::Stops,
+            Effect::Degraded => Self::Degraded,
+            Effect::CannotStart => Self::CannotStart,
         }
     }
 }

@@ -8,6 +8,7 @@ mod graph;
 mod history;
 mod news;
 mod reply;
+mod subscription;
 mod sync;
 mod text;
 
@@ -19,7 +20,8 @@ pub use event::{
 };
 pub use news::render_news;
 pub use reply::{render_problem_reply, render_reply};
-pub use sync::{SyncMessage, SyncOf};
+pub use subscription::{Subscription, render_subscribed};
+pub use sync::{QueueMessage, SyncOf};
 pub use text::{format_duration, format_time};
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use crate::wire::to_bytes;
 
 use super::document::document_to_json;
 
-/// A message of a sync: its type and its body.
+/// A message to the queue of whoever asked: its type and its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SyncMessage {
+pub struct QueueMessage {
     /// The property `type`.
     pub kind: &'static str,
     /// The body: JSON.
@@ -28,7 +28,7 @@ pub struct SyncOf<'a> {
 
 impl SyncOf<'_> {
     /// A sync begins; `count` entities or events follow.
-    pub fn begin(self, verdict: Verdict, count: u64) -> SyncMessage {
+    pub fn begin(self, verdict: Verdict, count: u64) -> QueueMessage {
         let Position { epoch, sequence } = self.position;
         let verdict = match verdict {
             Verdict::Ok => VerdictWord::Ok,
@@ -42,14 +42,14 @@ impl SyncOf<'_> {
             verdict,
             count,
         };
-        SyncMessage {
+        QueueMessage {
             kind: "sync.begin",
             body: to_bytes(&body),
         }
     }
 
     /// The state of one entity.
-    pub fn state(self, document: &Document, revision: u64) -> SyncMessage {
+    pub fn state(self, document: &Document, revision: u64) -> QueueMessage {
         let kind = match document {
             Document::Environment(_) => "environment.state",
             Document::Resource(_) => "resource.state",
@@ -58,7 +58,7 @@ impl SyncOf<'_> {
     }
 
     /// Some of the resources in an environment.
-    pub fn members(self, environment: &Id, revision: u64, resources: &[Id]) -> SyncMessage {
+    pub fn members(self, environment: &Id, revision: u64, resources: &[Id]) -> QueueMessage {
         let resources = resources.iter().map(Id::to_string).collect();
         self.message(
             "environment.members.state",
@@ -69,7 +69,7 @@ impl SyncOf<'_> {
     }
 
     /// A sync is complete.
-    pub fn end(self, digest: Digest) -> SyncMessage {
+    pub fn end(self, digest: Digest) -> QueueMessage {
         let Position { epoch, sequence } = self.position;
         let body = SyncEndBody {
             cluster: self.cluster.to_owned(),
@@ -77,13 +77,13 @@ impl SyncOf<'_> {
             sequence,
             digest: digest.to_string(),
         };
-        SyncMessage {
+        QueueMessage {
             kind: "sync.end",
             body: to_bytes(&body),
         }
     }
 
-    fn message<D: Serialize>(self, kind: &'static str, id: &Id, revision: u64, data: D) -> SyncMessage {
+    fn message<D: Serialize>(self, kind: &'static str, id: &Id, revision: u64, data: D) -> QueueMessage {
         let Position { epoch, sequence } = self.position;
         let body = StateBody {
             cluster: self.cluster.to_owned(),
@@ -94,7 +94,7 @@ impl SyncOf<'_> {
             revision,
             data,
         };
-        SyncMessage {
+        QueueMessage {
             kind,
             body: to_bytes(&body),
         }

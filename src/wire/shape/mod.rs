@@ -14,6 +14,7 @@ mod news;
 mod question;
 mod reply;
 mod snapshot;
+mod subscription;
 mod sync;
 mod text;
 
@@ -51,6 +52,10 @@ pub use question::{
 };
 pub use reply::{FactBody, MistakeBody, OutcomeWord, ProblemBody, ReplyBody};
 pub use snapshot::{Base64Bytes, OfferBody, PieceBody, SnapshotBeginArgs, SnapshotChunkArgs};
+pub use subscription::{
+    AnswerBookmarkBody, AnswerChangedBody, AnswerEndedBody, BecauseBody, ItemBody, ReasonBody, StandingBody,
+    StandingFindings, SubscribeArgs, SubscribeBody, SubscribedBody, UnsubscribeArgs, UnsubscribedBody,
+};
 pub use sync::{
     CursorBody, EntityWord, FilterBody, StateBody, SyncArgs, SyncBeginBody, SyncEndBody, VerdictWord,
 };

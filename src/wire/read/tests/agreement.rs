@@ -23,6 +23,9 @@ use crate::wire::read::question::{
     CYCLES_FIELDS, DANGLING_FIELDS, PATH_FIELDS, QUESTION_FIELDS, REACH_FIELDS, SEARCH_FIELDS,
     SNAPSHOT_BEGIN_FIELDS, SNAPSHOT_CHUNK_FIELDS,
 };
+use crate::wire::read::subscription::{
+    STANDING_FIELDS, SUBSCRIBE_BODY_FIELDS, SUBSCRIBE_FIELDS, UNSUBSCRIBE_FIELDS,
+};
 use crate::wire::{
     Bounds, COMMAND_TYPES, ENTRIES, Entry, QUESTION_TYPES, document_from_json, document_to_json,
     parse_command, parse_json, parse_question,
@@ -100,7 +103,7 @@ fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
 
 #[test]
 fn reader_and_schema_know_the_same_fields() {
-    let cases: [(&str, &str, &[&str]); 31] = [
+    let cases: [(&str, &str, &[&str]); 35] = [
         ("environment", "", &ENVIRONMENT_FIELDS),
         ("resource", "", &RESOURCE_FIELDS),
         ("environment", "/$defs/EntrypointDocument", &ENTRYPOINT_FIELDS),
@@ -146,6 +149,10 @@ fn reader_and_schema_know_the_same_fields() {
         ("graph.path", "/$defs/PathArgs", &PATH_FIELDS),
         ("graph.cycles", "/$defs/CyclesArgs", &CYCLES_FIELDS),
         ("graph.dangling", "/$defs/DanglingArgs", &DANGLING_FIELDS),
+        ("subscribe", "", &SUBSCRIBE_BODY_FIELDS),
+        ("subscribe", "/$defs/SubscribeArgs", &SUBSCRIBE_FIELDS),
+        ("subscribe", "/$defs/StandingBody", &STANDING_FIELDS),
+        ("unsubscribe", "/$defs/UnsubscribeArgs", &UNSUBSCRIBE_FIELDS),
         (
             "snapshot.begin",
             "/$defs/SnapshotBeginArgs",
