@@ -18,6 +18,10 @@ use crate::wire;
 
 /// How the name of a queue begins that is none: of direct replies, which nobody can be missed at.
 const DIRECT_REPLY: &str = "amq.rabbitmq.reply-to";
+/// The questions about the past that are answered at a time: each takes as much memory as the whole model.
+const LOOKING_BACK_MAX: usize = 1;
+/// How long a question about the past waits for its turn.
+const LOOKING_BACK_WAIT: Duration = Duration::from_secs(2);
 /// What is kept of a deadline, at most, for the way of the answer to whoever asked.
 const ANSWER_WAY: Duration = Duration::from_millis(250);
 
@@ -38,6 +42,7 @@ pub(super) async fn run(
         api: Arc::clone(api),
         publisher,
         syncs,
+        looking_back: Arc::new(Semaphore::new(LOOKING_BACK_MAX)),
         stand: Arc::clone(&stand),
         draining: draining.clone(),
     };
@@ -59,6 +64,7 @@ struct Desk {
     api: Arc<Api>,
     publisher: Publisher,
     syncs: Arc<Semaphore>,
+    looking_back: Arc<Semaphore>,
     stand: Arc<Stand>,
     draining: watch::Receiver<bool>,
 }
@@ -111,7 +117,7 @@ impl Desk {
                     .unsubscribe(subscription)
                     .map(|answer| wire::render_answer(&answer, cluster, took_us())),
                 _ => {
-                    let answered = answer(&self.api, inquiry, now).await?;
+                    let answered = self.answer(inquiry, now).await?;
                     answered.map(|answer| wire::render_answer(&answer, cluster, took_us()))
                 }
             },
@@ -169,6 +175,33 @@ impl Desk {
         self.stand.subscribe(inquiry, subscribe, reader).await
     }
 
+    async fn answer(&self, inquiry: Inquiry, now: Timestamp) -> Result<Result<Answer, Box<Problem>>, Fault> {
+        let api = &self.api;
+        if let Err(problem) = reached(api, &inquiry, now).await {
+            return Ok(Err(problem));
+        }
+        if matches!(inquiry.question, Question::Ping) {
+            return Ok(Ok(pong(api)));
+        }
+        let _turn = if inquiry.moment.is_some() {
+            let turn = tokio::time::timeout(LOOKING_BACK_WAIT, self.looking_back.acquire());
+            match turn.await {
+                Ok(turn) => turn.ok(),
+                Err(_) => return Ok(Err(Box::new(too_many_look_back()))),
+            }
+        } else {
+            None
+        };
+        let (reads, shelf) = (Arc::clone(api.engine.reads()), Arc::clone(api.engine.shelf()));
+        let answered = tokio::task::spawn_blocking(move || match &inquiry.question {
+            Question::SnapshotBegin { max_age_ms } => shelf.begin(now, *max_age_ms).map(Some),
+            Question::SnapshotChunk { id, index } => shelf.chunk(id, *index).map(Some),
+            _ => reads.answer(&inquiry),
+        });
+        let answered = answered.await?;
+        Ok(answered.map(|answer| answer.unwrap_or_else(|| pong(api))))
+    }
+
     fn unsubscribe(&self, subscription: &str) -> Result<Answer, Box<Problem>> {
         self.stand.unsubscribe(subscription)?;
         Ok(Answer {
@@ -205,25 +238,12 @@ fn too_many_syncs(max: usize) -> Problem {
     Problem::new(ProblemKind::Unavailable, detail).hint("ask again in a few seconds")
 }
 
-async fn answer(
-    api: &Arc<Api>,
-    inquiry: Inquiry,
-    now: Timestamp,
-) -> Result<Result<Answer, Box<Problem>>, Fault> {
-    if let Err(problem) = reached(api, &inquiry, now).await {
-        return Ok(Err(problem));
-    }
-    if matches!(inquiry.question, Question::Ping) {
-        return Ok(Ok(pong(api)));
-    }
-    let (reads, shelf) = (Arc::clone(api.engine.reads()), Arc::clone(api.engine.shelf()));
-    let answered = tokio::task::spawn_blocking(move || match &inquiry.question {
-        Question::SnapshotBegin { max_age_ms } => shelf.begin(now, *max_age_ms).map(Some),
-        Question::SnapshotChunk { id, index } => shelf.chunk(id, *index).map(Some),
-        _ => reads.answer(&inquiry),
-    });
-    let answered = answered.await?;
-    Ok(answered.map(|answer| answer.unwrap_or_else(|| pong(api))))
+fn too_many_look_back() -> Problem {
+    Problem::new(
+        ProblemKind::Unavailable,
+        "other questions about the past are being answered",
+    )
+    .hint("ask again in a few seconds, or about now: leave `as_of` out")
 }
 
 /// Waits until the instance has applied what the question asks for, at most until its deadline.

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::envelope::{ReturnAddress, incoming, text_headers};
 use super::{Api, Fault, until_drained};
 use crate::broker::{Delivery, PublishFault, Publisher, Session};
-use crate::domain::{Outcome, Position, Problem, Receipt};
+use crate::domain::{Outcome, Position, Problem, ProblemKind, Receipt};
 use crate::engine::{Acknowledge, Point};
 use crate::wire;
 
@@ -79,12 +79,26 @@ async fn answer(
             None => Ok(delivery.ack().await?),
         };
     };
-    let body = wire::render_reply(&receipt, api.engine.reads().cluster());
+    let cluster = api.engine.reads().cluster();
+    let mut body = wire::render_reply(&receipt, cluster);
+    let most = publisher.body_bytes_max();
+    // Nothing happened, so it may as well be refused.
+    if receipt.would.is_some() && body.len() > most {
+        let problem = too_much_to_foretell(body.len(), most);
+        body = wire::render_problem_reply(&problem, receipt.position, cluster);
+    }
     reply(api, publisher, queue, address, body).await?;
     api.fail_at.pass(Point::Replied);
     delivery.ack().await?;
     api.fail_at.pass(Point::Acknowledged);
     Ok(())
+}
+
+fn too_much_to_foretell(bytes: usize, most: usize) -> Problem {
+    let detail = format!("what the command would do takes {bytes} bytes to tell, the limit is {most}");
+    Problem::new(ProblemKind::LimitExceeded, detail)
+        .at("/dry_run")
+        .hint("try a part of it: a smaller batch, or one command of it")
 }
 
 /// Answers what never became a command, or parks it where nobody waits for an answer.

@@ -85,7 +85,10 @@ impl Relay<'_> {
         let mut news = News::default();
         loop {
             self.send_due(next, &mut begun, &mut bookmark).await?;
-            let changes = self.read(next, READ_MAX).await?;
+            let mut changes = self.read(next, READ_MAX).await?;
+            // What is on disk a moment earlier than in memory has no news yet.
+            let known = committed.borrow_and_update().sequence;
+            changes.retain(|change| change.sequence <= known);
             if changes.is_empty() {
                 tokio::select! {
                     more = committed.wait_for(|position| position.sequence >= next) => {
@@ -105,6 +108,7 @@ impl Relay<'_> {
                 && !news.covers(last.sequence)
             {
                 news = self.news(next).await?;
+                changes.retain(|change| change.sequence <= news.until());
             }
             for change in &changes {
                 self.send_event(change, &mut counts, &news).await?;

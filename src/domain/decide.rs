@@ -18,6 +18,8 @@ const LISTED_MAX: usize = 20;
 
 /// The most resources that a removal is willing to count; each is read from the disk.
 const IMPACT_MAX: usize = 10_000;
+/// The most documents that one command, or all of a batch, has read to count those.
+const IMPACT_LOOKS_MAX: usize = 20_000;
 
 /// What a decision goes by, beside the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub fn decide(view: &dyn View, step: &Step, rules: &Rules, now: Timestamp) -> Re
         rules: *rules,
         now,
         events: Vec::new(),
+        looks: IMPACT_LOOKS_MAX,
     };
     deciding.step(step)?;
     Ok(deciding.events)
@@ -66,6 +69,8 @@ struct Deciding<'a> {
     rules: Rules,
     now: Timestamp,
     events: Vec<Event>,
+    /// How many documents may still be looked at for `expect_impact`.
+    looks: usize,
 }
 
 impl Deciding<'_> {
@@ -202,15 +207,17 @@ impl Deciding<'_> {
         })
     }
 
-    fn refuse_other_impact(&self, id: &Id, expected: ImpactHash) -> Result<(), Refusal> {
-        let stops = stops_with(&self.view, id, IMPACT_MAX)?;
-        if stops.len() > IMPACT_MAX {
-            let detail = format!("more than {IMPACT_MAX} resources would stop, too many to compare");
+    fn refuse_other_impact(&mut self, id: &Id, expected: ImpactHash) -> Result<(), Refusal> {
+        let Some(stops) = stops_with(&self.view, id, IMPACT_MAX, &mut self.looks)? else {
+            let detail = format!(
+                "too much to compare: more than {IMPACT_MAX} resources would stop, or more than {IMPACT_LOOKS_MAX} \
+                 that need something would have to be looked at, in all of the command"
+            );
             let problem = Problem::new(ProblemKind::LimitExceeded, detail).at("/args/expect_impact");
             return Err(problem
-                .hint("remove what needs it first, or leave `expect_impact` out")
+                .hint("remove what needs it first, send smaller batches, or leave `expect_impact` out")
                 .into());
-        }
+        };
         let mut actual = ImpactHash::default();
         for id in &stops {
             actual.add(id);

@@ -72,8 +72,10 @@ pub struct ImpactFindings {
     pub affected: Vec<Affected>,
     /// How many are affected in each way, in the order of [`Effect::ALL`].
     pub counts: [usize; 3],
-    /// The environments that have some of them, or of the causes.
+    /// The environments that have some of them, or of the causes, by id, as many as were asked for.
     pub environments: Vec<HitEnvironment>,
+    /// How many such environments there are.
+    pub environments_total: usize,
     /// What stops, as one number.
     pub hash: ImpactHash,
 }
@@ -109,15 +111,25 @@ impl fmt::Display for ImpactHash {
 }
 
 /// What stops with a resource, without it: the same set as that of the graph, found through a view, so that it is right in
-/// the middle of a batch too. One more than `most` where there are more.
+/// the middle of a batch too. `None` where more than `most` stop, or where `looks` ran out: one is taken for each dependent
+/// that is looked at.
 ///
 /// # Errors
 /// [`ViewFault`] where a document cannot be read.
-pub(super) fn stops_with(view: &dyn View, id: &Id, most: usize) -> Result<BTreeSet<Id>, ViewFault> {
+pub(super) fn stops_with(
+    view: &dyn View,
+    id: &Id,
+    most: usize,
+    looks: &mut usize,
+) -> Result<Option<BTreeSet<Id>>, ViewFault> {
     let mut fallen = BTreeSet::from([id.clone()]);
     let mut waiting = vec![id.clone()];
     while let Some(cause) = waiting.pop() {
         for dependent in view.dependents(&cause) {
+            let Some(left) = looks.checked_sub(1) else {
+                return Ok(None);
+            };
+            *looks = left;
             if fallen.contains(&dependent) {
                 continue;
             }
@@ -133,17 +145,17 @@ pub(super) fn stops_with(view: &dyn View, id: &Id, most: usize) -> Result<BTreeS
                 .iter()
                 .any(|need| is_broken(need, &fallen))
             {
+                // Itself is among them.
+                if fallen.len() > most {
+                    return Ok(None);
+                }
                 fallen.insert(dependent.clone());
                 waiting.push(dependent);
-            }
-            if fallen.len() > most + 1 {
-                fallen.remove(id);
-                return Ok(fallen);
             }
         }
     }
     fallen.remove(id);
-    Ok(fallen)
+    Ok(Some(fallen))
 }
 
 /// Whether a resource with this dependency stops when these have.

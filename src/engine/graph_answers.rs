@@ -108,22 +108,36 @@ fn impact(model: &Model, causes: &[String], beyond: Beyond, limit: usize) -> Res
         })?;
     let findings = impact_findings(model, &impact, limit);
     let (shown, total) = (findings.affected.len(), impact.total());
-    Ok(page(model.position, Findings::Impact(findings), shown, total))
+    let (environments, all) = (findings.environments.len(), findings.environments_total);
+    let reasons = findings.affected.iter().filter(|one| !one.why.is_empty()).count();
+    let mut answer = page(model.position, Findings::Impact(findings), shown, total);
+    if answer.truncated.is_none() && environments < all {
+        answer.truncated = Some(format!("{environments} of {all} environments are shown"));
+    }
+    if reasons < shown {
+        let cut =
+            format!("the reasons of {reasons} of {shown} are shown: ask about less, or with a smaller limit");
+        answer.truncated = Some(cut);
+    }
+    Ok(answer)
 }
 
-/// An impact as answers show it, with at most `limit` of the affected resources.
+/// An impact as answers show it, with at most `limit` of the affected resources, and of the environments.
 pub(super) fn impact_findings(model: &Model, impact: &Impact<'_>, limit: usize) -> ImpactFindings {
+    let (environments, environments_total) = hit_environments(model, impact, limit);
     ImpactFindings {
         causes: impact.causes(),
         affected: impact.affected(limit),
         counts: Effect::ALL.map(|effect| impact.count(effect)),
-        environments: hit_environments(model, impact),
+        environments,
+        environments_total,
         hash: impact.hash(),
     }
 }
 
-/// The environments that have affected resources, or causes, with where people enter them.
-fn hit_environments(model: &Model, impact: &Impact<'_>) -> Vec<HitEnvironment> {
+/// The environments that have affected resources, or causes, with where people enter them: at most `limit`, and how many
+/// there are.
+fn hit_environments(model: &Model, impact: &Impact<'_>, limit: usize) -> (Vec<HitEnvironment>, usize) {
     let mut hits: BTreeMap<&Id, (usize, usize)> = BTreeMap::new();
     let weakened = [Effect::Degraded, Effect::CannotStart].map(|effect| impact.ids(effect));
     let causes = impact.cause_ids().filter(|id| model.graph.contains(id));
@@ -137,6 +151,7 @@ fn hit_environments(model: &Model, impact: &Impact<'_>) -> Vec<HitEnvironment> {
             hits.entry(environment).or_default().1 += 1;
         }
     }
+    let total = hits.len();
     let shown = hits.into_iter().filter_map(|(id, (stops, weakened))| {
         let environment = model.environment(id)?;
         Some(HitEnvironment {
@@ -148,7 +163,7 @@ fn hit_environments(model: &Model, impact: &Impact<'_>) -> Vec<HitEnvironment> {
             entrypoints: environment.entrypoints.clone(),
         })
     });
-    shown.collect()
+    (shown.take(limit).collect(), total)
 }
 
 fn order(model: &Model, crew: &Crew, purpose: Purpose, limit: usize) -> Result<Answer, Box<Problem>> {

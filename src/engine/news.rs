@@ -4,7 +4,7 @@
 //! once more: so it is the same after a crash, and nothing of it needs a place on disk.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::Fault;
 use super::model::read_model;
@@ -13,7 +13,7 @@ use crate::domain::{Change, GraphNews, Position};
 use crate::store::Snapshot;
 
 /// Transactions with news that are kept in memory.
-const KEPT_MAX: usize = 1_000;
+pub(super) const KEPT_MAX: usize = 10_000;
 /// Changes that are read at once while news are found again.
 const CHUNK: u64 = 1_000;
 
@@ -60,6 +60,16 @@ impl News {
         self.items.get(&sequence)
     }
 
+    /// The sequence up to which all are here.
+    pub const fn until(&self) -> u64 {
+        self.until
+    }
+
+    /// Whether one more would cost the oldest.
+    fn is_full(&self) -> bool {
+        self.items.len() >= KEPT_MAX
+    }
+
     /// Whether the news of the transaction that ends with this sequence would be here.
     pub const fn covers(&self, sequence: u64) -> bool {
         self.after < sequence && sequence <= self.until
@@ -80,8 +90,9 @@ impl News {
 }
 
 impl Reads {
-    /// The news of all transactions that end at a sequence, or after it. Takes up to some seconds where many of them are
-    /// not in memory.
+    /// The news of the transactions that end at a sequence, or after it: of all that there are or, where they are found
+    /// again and are very many, of the first. What is found again takes up to some seconds, and as much memory as the
+    /// model has.
     ///
     /// # Errors
     /// [`Fault`] where the store cannot be read.
@@ -89,7 +100,6 @@ impl Reads {
         if let Some(news) = read_model(&self.model).news.from(first) {
             return Ok(news);
         }
-        let _turn = self.looking_back.lock().unwrap_or_else(PoisonError::into_inner);
         let mut model = read_model(&self.model).clone();
         let snapshot = self.store.snapshot()?;
         let last = model.position.sequence;
@@ -113,6 +123,9 @@ impl Reads {
             let changes = read(&snapshot, next + 1, (next + CHUNK).min(last))?;
             for change in &changes {
                 model.apply(change)?;
+                if model.news.is_full() {
+                    return Ok(model.news);
+                }
             }
             next = (next + CHUNK).min(last);
         }

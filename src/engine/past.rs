@@ -3,7 +3,7 @@
 //! An earlier model is made from that of now, by taking back one change of the change log after the other. So it is true to
 //! the last detail, costs what has happened since, and reaches as far back as the log does.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::Fault;
 use super::graph_answers::page;
@@ -25,18 +25,6 @@ const COMPARED_MAX: usize = 20_000;
 /// The most ids that a search in the past may name.
 const IDS_MAX: usize = 100;
 
-/// A model as of an earlier moment. There is one at a time.
-pub(super) struct Past<'a> {
-    model: Model,
-    _turn: MutexGuard<'a, ()>,
-}
-
-impl Past<'_> {
-    pub(super) const fn model(&self) -> &Model {
-        &self.model
-    }
-}
-
 /// Logs a fault and makes it a problem: who asks can do nothing about it.
 fn unavailable(fault: &Fault) -> Box<Problem> {
     tracing::error!(
@@ -50,12 +38,11 @@ fn unavailable(fault: &Fault) -> Box<Problem> {
 }
 
 impl Reads {
-    /// The model as of a moment.
+    /// The model as of a moment. It takes as much memory as that of now: whoever asks sees to it that there are few.
     ///
     /// # Errors
     /// A problem: the moment is yet to come, before what the change log keeps, or too far back.
-    pub(super) fn past(&self, moment: Moment) -> Result<Past<'_>, Box<Problem>> {
-        let turn = self.looking_back.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn past(&self, moment: Moment) -> Result<Model, Box<Problem>> {
         let mut model = read_model(&self.model).clone();
         if let Moment::Sequence(wanted) = moment
             && wanted > model.position.sequence
@@ -73,7 +60,7 @@ impl Reads {
             .snapshot()
             .map_err(|fault| unavailable(&fault.into()))?;
         take_back(&mut model, &snapshot, moment)?;
-        Ok(Past { model, _turn: turn })
+        Ok(model)
     }
 
     /// The changes of one entity.

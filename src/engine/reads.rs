@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
 
@@ -29,8 +29,6 @@ pub struct Reads {
     pub(super) store: Arc<Store>,
     pub(super) committed: watch::Receiver<Position>,
     pub(super) indexed: watch::Receiver<Position>,
-    /// Held while a question about the past is answered: each takes as much memory as the model has.
-    pub(super) looking_back: Mutex<()>,
     /// Snapshots that are being written are to end.
     pub(super) stopping: AtomicBool,
 }
@@ -187,9 +185,9 @@ impl Reads {
                     match &inquiry.question {
                         Question::Search(search) => {
                             let query = search::parse(&search.query, &self.search)?;
-                            found_by_id(past.model(), &query, search.within.as_ref(), inquiry.limit).map(Some)
+                            found_by_id(&past, &query, search.within.as_ref(), inquiry.limit).map(Some)
                         }
-                        _ => graph_answer(past.model(), inquiry).map(Some),
+                        _ => graph_answer(&past, inquiry).map(Some),
                     }
                 }
             },

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::Builder;
 
 use tokio::sync::{mpsc, watch};
@@ -117,7 +117,6 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         store: Arc::clone(&store),
         committed: committed.subscribe(),
         indexed: indexer.reached.subscribe(),
-        looking_back: Mutex::default(),
         stopping: AtomicBool::new(false),
     });
     let shelf = Shelf::open(&store_config.directory, Arc::clone(&reads), Arc::clone(&clock));
@@ -178,7 +177,6 @@ pub fn read_only(config: &store::Config) -> Result<Reads, Fault> {
         store,
         committed: committed.subscribe(),
         indexed: indexed.subscribe(),
-        looking_back: Mutex::default(),
         stopping: AtomicBool::new(false),
     })
 }

@@ -227,3 +227,28 @@ async fn the_command_line_says_what_would_be_and_watches_what_is() {
         ran.out
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_with_too_much_to_tell_is_refused_and_the_command_itself_is_not() {
+    let broker = TestBroker::get();
+    let server = TestServer::start_with(
+        &broker,
+        "api.body_bytes_max = 1572864\nbroker.message_bytes_max = 1572864",
+    )
+    .await;
+    let client = server.client().await;
+    let ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    for id in ids {
+        let args = json!({"id": id, "kind": "vm", "attributes": {"long": "x".repeat(250_000)}});
+        client.applied("resource.put", args).await;
+    }
+    let remove = |id| json!({"type": "resource.remove", "args": {"id": id}});
+    let commands = ids.map(remove);
+    let args = json!({"commands": commands});
+    let problem = client
+        .refused("batch", json!({"args": args, "dry_run": true}))
+        .await;
+    assert_eq!(problem["type"], "urn:domesday:problem:limit-exceeded");
+    assert_eq!(problem["pointer"], "/dry_run");
+    client.applied("batch", args).await;
+}

@@ -307,11 +307,13 @@ async fn an_impact_changes_with_the_groups_that_hold() {
     let (_broker, _server, client, mut holder) = estate("").await;
     let args = json!({"ids": ["db-1"], "include_soft": true});
     let mut held = holder.subscribe("graph.impact", args).await;
-    assert_eq!(held.items, set(&[]), "the group holds");
+    let weakened = ["app degraded", "web degraded"];
+    assert_eq!(held.items, set(&weakened), "the group holds, with less");
     let both = json!({"group": [{"resource": "db-1"}, {"resource": "db-2"}], "at_least": 2});
     put(&client, "app", json!([both])).await;
     let change = holder.change(&mut held).await;
     assert_eq!(names(&change["added"]), ["app stops", "web stops"]);
+    assert_eq!(names(&change["removed"]), weakened);
     put(&client, "web", json!([{"resource": "app", "nature": "soft"}])).await;
     let change = holder.change(&mut held).await;
     assert_eq!(names(&change["removed"]), ["web stops"]);

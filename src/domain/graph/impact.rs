@@ -16,6 +16,8 @@ use crate::domain::question::{Natures, Node};
 
 /// How many steps of a reason an answer shows, those nearest to the affected resource.
 const WHY_MAX: usize = 50;
+/// How many steps all reasons of an answer have together; what is affected after that is shown without one.
+const WHY_ALL_MAX: usize = 100_000;
 
 /// What else an impact counts beside what stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -225,8 +227,9 @@ impl Impact<'_> {
     }
 
     /// The affected resources: what stops, then what is degraded, then what could not be started; each nearest first; at
-    /// most `limit`.
+    /// most `limit`, and the last of them without a reason where the reasons are very long.
     pub fn affected(&self, limit: usize) -> Vec<Affected> {
+        let mut left = WHY_ALL_MAX;
         let all = Effect::ALL.iter().flat_map(|effect| {
             let walk = self.walk(*effect);
             walk.new.iter().map(move |place| (*effect, walk, *place))
@@ -234,20 +237,22 @@ impl Impact<'_> {
         all.take(limit)
             .filter_map(|(effect, walk, place)| {
                 let step = walk.steps.get(place)?;
+                let why = self.why(walk, step, left.min(WHY_MAX));
+                left -= why.len();
                 Some(Affected {
                     node: self.graph.show(step.node, step.distance)?,
                     effect,
-                    why: self.why(walk, step),
+                    why,
                 })
             })
             .collect()
     }
 
-    /// The chain from a cause to what a step fell with, that included.
-    fn why(&self, walk: &Walk, step: &Step) -> Vec<String> {
+    /// The chain from a cause to what a step fell with, that included; its last `most` steps.
+    fn why(&self, walk: &Walk, step: &Step, most: usize) -> Vec<String> {
         let mut chain = Vec::new();
         let mut place = step.because;
-        while chain.len() < WHY_MAX
+        while chain.len() < most
             && let Some(step) = walk.steps.get(place)
         {
             chain.extend(self.graph.name(step.node).map(str::to_owned));

@@ -17,8 +17,8 @@ use tokio::runtime::Runtime;
 use super::{Config, Engine, FailAt, Setup, Stopped, start};
 use crate::domain::tests::tight_rules;
 use crate::domain::{
-    Command, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Question, Receipt, Resource, Search,
-    Step, Tags, Timestamp,
+    Command, Dependency, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Nature, Needs, Question,
+    Receipt, Resource, Search, Step, Tags, Target, Timestamp,
 };
 use crate::{search, store};
 
@@ -49,6 +49,16 @@ fn envelope(message_id: &str, step: &Step) -> Envelope {
 }
 
 fn putting(id: &str) -> Step {
+    putting_with(id, Vec::new())
+}
+
+/// As [`putting`], of a resource that needs these.
+fn putting_with(id: &str, needs: Vec<Id>) -> Step {
+    let needing = |id| Dependency {
+        needs: Needs::One(Target::Resource(id)),
+        nature: Nature::Hard,
+        description: String::new(),
+    };
     let resource = Resource {
         id: Id::parse(id).unwrap(),
         kind: "vm".to_owned(),
@@ -57,7 +67,7 @@ fn putting(id: &str) -> Step {
         tags: Tags::default(),
         attributes: serde_json::Map::default(),
         status_endpoints: Vec::new(),
-        dependencies: Vec::new(),
+        dependencies: needs.into_iter().map(needing).collect(),
     };
     let command = Command::Put {
         document: Box::new(Document::Resource(resource)),
@@ -111,10 +121,15 @@ impl Running {
 
     /// Puts resources of kind `vm`, with few commits.
     fn put_all(&self, ids: &[String]) {
+        self.submit_all(ids.iter().map(|id| (id.clone(), putting(id))));
+    }
+
+    /// Submits steps, each with its message id, before the first is answered.
+    fn submit_all(&self, steps: impl Iterator<Item = (String, Step)>) {
         self.runtime.block_on(async {
             let mut waiting = Vec::new();
-            for id in ids {
-                waiting.push(self.engine.submit(envelope(id, &putting(id))).await.unwrap());
+            for (id, step) in steps {
+                waiting.push(self.engine.submit(envelope(&id, &step)).await.unwrap());
             }
             for receipt in waiting {
                 receipt.await.unwrap();

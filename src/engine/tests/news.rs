@@ -4,9 +4,9 @@ use std::sync::PoisonError;
 
 use proptest::prelude::{ProptestConfig, proptest};
 
-use super::Running;
-use crate::domain::{Digest, GraphNews, Natures, Position, Step, WhatIf, strategies};
-use crate::engine::news::News;
+use super::{Running, putting_with};
+use crate::domain::{Digest, GraphNews, Id, Natures, Position, Step, WhatIf, strategies};
+use crate::engine::news::{KEPT_MAX, News};
 use crate::engine::{Config, Fault};
 
 impl Running {
@@ -73,4 +73,33 @@ proptest! {
             assert_eq!(found.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
         }
     }
+}
+
+/// More than are kept at once are found again in parts, the oldest first, so that none is missing.
+#[test]
+fn very_many_are_found_again_from_the_first_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), &Config::default());
+    let count = KEPT_MAX as u64 + 500;
+    let missing = |n: u64| format!("missing-{n}");
+    let needing = |n| {
+        let id = format!("r-{n}");
+        (
+            id.clone(),
+            putting_with(&id, vec![Id::parse(&missing(n)).unwrap()]),
+        )
+    };
+    running.submit_all((1..=count).map(needing));
+    assert_eq!(running.whole().0.sequence, count);
+    let (mut next, mut found) = (1, Vec::new());
+    while next <= count {
+        running.forget_news();
+        let news = running.news(next).unwrap();
+        assert!(news.covers(next), "there is something new each time");
+        found.extend(
+            (next..=news.until()).filter_map(|at| Some(news.of(at)?.dangling_appeared[0].id.to_string())),
+        );
+        next = news.until() + 1;
+    }
+    assert_eq!(found, (1..=count).map(missing).collect::<Vec<_>>());
 }

@@ -122,7 +122,7 @@ fn replayed(changes: &[Change], sequence: u64) -> String {
 /// What is told of a moment; `Err` with the oldest sequence where that is forgotten.
 fn asked(reads: &Reads, moment: Moment) -> Result<String, u64> {
     match reads.past(moment) {
-        Ok(past) => Ok(told(past.model())),
+        Ok(past) => Ok(told(&past)),
         Err(problem) => {
             assert_eq!(problem.kind, ProblemKind::Forgotten, "{problem:?}");
             Err(problem.facts["oldest"].as_u64().unwrap())
@@ -297,10 +297,10 @@ fn a_long_way_back_is_gone_in_chunks() {
     let reads = running.engine.reads();
     for sequence in [0, 1, 2, 502, 503, 504, 1_502, 1_503, 1_504, 2_502, 2_503] {
         let past = reads.past(Moment::Sequence(sequence)).unwrap();
-        assert_eq!(past.model().position, Position { epoch: 1, sequence });
-        assert_eq!(past.model().graph.resource_count() as u64, sequence);
+        assert_eq!(past.position, Position { epoch: 1, sequence });
+        assert_eq!(past.graph.resource_count() as u64, sequence);
         let newest = Id::parse(&format!("r-{sequence}")).unwrap();
-        assert_eq!(past.model().graph.contains(&newest), sequence > 0);
+        assert_eq!(past.graph.contains(&newest), sequence > 0);
     }
 }
 

@@ -15,6 +15,7 @@ impl From<&ImpactFindings> for ImpactBody {
             affected,
             counts: [stops, degraded, cannot_start],
             environments,
+            environments_total,
             hash,
         } = findings;
         Self {
@@ -26,6 +27,7 @@ impl From<&ImpactFindings> for ImpactBody {
                 cannot_start: count(*cannot_start),
             },
             environments: environments.iter().map(HitEnvironmentBody::from).collect(),
+            environments_total: count(*environments_total),
             hash: hash.to_string(),
         }
     }

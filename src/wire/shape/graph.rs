@@ -44,8 +44,11 @@ pub struct ImpactBody {
     pub affected: Vec<AffectedBody>,
     /// How many are affected in each way.
     pub counts: EffectCounts,
-    /// The environments that have some of them, or of the causes; by id.
+    /// The environments that have some of them, or of the causes; by id, as many as `limit` allows.
     pub environments: Vec<HitEnvironmentBody>,
+    /// How many such environments there are.
+    #[serde(default)]
+    pub environments_total: u64,
     /// What stops, as one number, for `expect_impact`: the sum modulo 2^128 of the first 16 bytes, big-endian, of SHA-256
     /// over the id of each resource that stops, without the causes; as 32 hex digits.
     #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]

@@ -226,6 +226,7 @@ fn an_impact_is_told_with_its_reasons() {
                 url: "https://e".to_owned(),
             }],
         }],
+        environments_total: 4,
         hash,
     };
     let body = render_answer(&answer(Findings::Impact(found)), "c", 0);
