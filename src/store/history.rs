@@ -22,7 +22,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Adds a row for each change of the log: what an older program wrote has none.
+    /// Adds a row for each change of the log where there is none at all: an older program wrote the file, or the archive
+    /// that it is made of.
     pub(super) fn note_all_history(&mut self) -> Result<(), Fault> {
         if !self.history.is_empty()? {
             return Ok(());
