@@ -77,7 +77,7 @@ impl Desk {
         let incoming = incoming(&delivery, &headers, now);
         let parsed = wire::parse_question(&incoming, &self.api.bounds);
         let address = ReturnAddress::of(&delivery.message, incoming.trace());
-        let took_us = || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took_us = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let cluster = self.api.engine.reads().cluster();
         // The name of a subscription that begins with this reply.
         let mut begins = None;
@@ -116,10 +116,7 @@ impl Desk {
                 Question::Unsubscribe { subscription } => self
                     .unsubscribe(subscription)
                     .map(|answer| wire::render_answer(&answer, cluster, took_us())),
-                _ => {
-                    let answered = self.answer(inquiry, now).await?;
-                    answered.map(|answer| wire::render_answer(&answer, cluster, took_us()))
-                }
+                _ => self.answer(inquiry, now, took_us).await?,
             },
             Err(problem) => Err(problem),
         };
@@ -175,13 +172,21 @@ impl Desk {
         self.stand.subscribe(inquiry, subscribe, reader).await
     }
 
-    async fn answer(&self, inquiry: Inquiry, now: Timestamp) -> Result<Result<Answer, Box<Problem>>, Fault> {
-        let api = &self.api;
-        if let Err(problem) = reached(api, &inquiry, now).await {
+    /// The body of the answer: to find it and to write it down may both take long, so both are done off the async threads.
+    async fn answer(
+        &self,
+        inquiry: Inquiry,
+        now: Timestamp,
+        took_us: impl Fn() -> u64 + Send + 'static,
+    ) -> Result<Result<Vec<u8>, Box<Problem>>, Fault> {
+        if let Err(problem) = reached(&self.api, &inquiry, now).await {
             return Ok(Err(problem));
         }
+        let rendered = move |api: &Api, answer: &Answer| {
+            wire::render_answer(answer, api.engine.reads().cluster(), took_us())
+        };
         if matches!(inquiry.question, Question::Ping) {
-            return Ok(Ok(pong(api)));
+            return Ok(Ok(rendered(&self.api, &pong(&self.api))));
         }
         let _turn = if inquiry.moment.is_some() {
             let turn = tokio::time::timeout(LOOKING_BACK_WAIT, self.looking_back.acquire());
@@ -192,14 +197,17 @@ impl Desk {
         } else {
             None
         };
-        let (reads, shelf) = (Arc::clone(api.engine.reads()), Arc::clone(api.engine.shelf()));
-        let answered = tokio::task::spawn_blocking(move || match &inquiry.question {
-            Question::SnapshotBegin { max_age_ms } => shelf.begin(now, *max_age_ms).map(Some),
-            Question::SnapshotChunk { id, index } => shelf.chunk(id, *index).map(Some),
-            _ => reads.answer(&inquiry),
+        let api = Arc::clone(&self.api);
+        let answered = tokio::task::spawn_blocking(move || {
+            let shelf = api.engine.shelf();
+            let answer = match &inquiry.question {
+                Question::SnapshotBegin { max_age_ms } => shelf.begin(now, *max_age_ms).map(Some),
+                Question::SnapshotChunk { id, index } => shelf.chunk(id, *index).map(Some),
+                _ => api.engine.reads().answer(&inquiry),
+            };
+            answer.map(|answer| rendered(&api, &answer.unwrap_or_else(|| pong(&api))))
         });
-        let answered = answered.await?;
-        Ok(answered.map(|answer| answer.unwrap_or_else(|| pong(api))))
+        Ok(answered.await?)
     }
 
     fn unsubscribe(&self, subscription: &str) -> Result<Answer, Box<Problem>> {

@@ -320,7 +320,7 @@ pub struct SearchArgs {
     #[arg(long, conflicts_with = "follow")]
     pub explain: bool,
     /// As of a moment in the past, which is found by id only: a sequence, or a time such as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = moment, conflicts_with_all = ["facets", "explain"])]
     pub as_of: Option<Moment>,
     /// Print the answer as JSON
     #[arg(long)]

@@ -91,10 +91,17 @@ pub async fn history(args: &HistoryArgs, register: &Register, output: &mut Outpu
     for past in &answer.body.findings.items {
         show_past(&mut text, past);
     }
-    output.print(&text)?;
+    if !text.is_empty() {
+        output.print(&text)?;
+    }
     let shown = answer.body.findings.items.len();
     let count = format!("{shown} of {} changes", answer.body.total);
     output.tell(&footer(&count, &answer.body.as_of));
+    // That there are more than were asked for is said already.
+    let cut = u32::try_from(shown).is_ok_and(|shown| shown < args.limit);
+    if let Some(why) = answer.body.truncated_because.filter(|_| cut) {
+        tell_truncated(&why, output);
+    }
     Ok(Exit::Ok)
 }
 
@@ -205,9 +212,13 @@ pub async fn compare(args: &CompareArgs, register: &Register, output: &mut Outpu
     );
     output.tell(&footer(&count, &answer.body.as_of));
     if let Some(why) = &answer.body.truncated_because {
-        output.tell(&format!("{FAINT}truncated: {}{FAINT:#}", one_line(why)));
+        tell_truncated(why, output);
     }
     Ok(exit)
+}
+
+fn tell_truncated(why: &str, output: &mut Output) {
+    output.tell(&format!("{FAINT}truncated: {}{FAINT:#}", one_line(why)));
 }
 
 fn nodes(nodes: &[NodeBody], width: Option<u16>) -> String {

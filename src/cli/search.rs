@@ -84,10 +84,7 @@ pub async fn run(args: &SearchArgs, register: &Register, output: &mut Output) ->
     };
     output.tell(&footer(&count, &as_of));
     if let (Some(why), None) = (truncated_because, next) {
-        output.tell(&format!(
-            "{NOTICE}not all was searched:{NOTICE:#} {}",
-            one_line(&why)
-        ));
+        output.tell(&format!("{NOTICE}this is not all:{NOTICE:#} {}", one_line(&why)));
     }
     Ok(exit)
 }

@@ -20,8 +20,12 @@ use crate::store::Snapshot;
 const TAKEN_BACK_MAX: usize = 200_000;
 /// The most changes on one page of a history: each holds a document, or two.
 const PAGE_MAX: usize = 1_000;
+/// A page ends with the change with which it has so many bytes on disk.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The most resources of an environment that is compared.
 const COMPARED_MAX: usize = 20_000;
+/// The most bytes on disk that they may have: all of both environments is in memory at once.
+const COMPARED_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The most ids that a search in the past may name.
 const IDS_MAX: usize = 100;
 
@@ -84,29 +88,31 @@ impl Reads {
         let limit = inquiry.limit.min(PAGE_MAX);
         let read = || -> Result<_, Fault> {
             let snapshot = self.store.snapshot()?;
-            // One more than the page shows whether there is another.
-            let changes = snapshot.history(key, before, limit + 1)?;
+            let found = snapshot.history(key, before, limit, PAGE_BYTES_MAX)?;
             // What an older program forgot is not known; that the entity is there is.
             let is_there = snapshot.live(key)?.is_some();
             let total = snapshot.history_len(key)?;
-            Ok((snapshot.identity()?.position, is_there, total, changes))
+            Ok((snapshot.identity()?.position, is_there, total, found))
         };
-        let (as_of, is_there, total, mut changes) = read().map_err(|fault| unavailable(&fault))?;
+        let (as_of, is_there, total, (changes, more)) = read().map_err(|fault| unavailable(&fault))?;
         if total == 0 && !is_there {
             let detail = format!("nothing is known of the {} {}", key.entity, key.id);
             let problem = Problem::new(ProblemKind::NotFound, detail).at("/args/id");
             let hint = "look for it with the question `search`; what was removed long ago is forgotten";
             return Err(Box::new(problem.hint(hint)));
         }
-        let more = changes.len() > limit;
-        changes.truncate(limit);
         let last = changes.last().map(|change| change.sequence.to_string());
         let shown = changes.len();
+        let why = if shown < limit {
+            format!(", since a page ends at {} MiB", PAGE_BYTES_MAX >> 20)
+        } else {
+            String::new()
+        };
         Ok(Answer {
             as_of,
             findings: Findings::History(changes),
             total,
-            truncated: more.then(|| format!("{shown} of {total} are shown")),
+            truncated: more.then(|| format!("{shown} of {total} are shown{why}")),
             next: last.filter(|_| more),
         })
     }
@@ -230,20 +236,30 @@ fn side(snapshot: &Snapshot, id: &Id, place: &str) -> Result<Side, Box<Problem>>
         let detail = format!("there is no environment {id}");
         return Err(Box::new(Problem::new(ProblemKind::NotFound, detail).at(place)));
     };
+    let too_large = |detail: String| {
+        let problem = Problem::new(ProblemKind::LimitExceeded, detail).at(place);
+        Box::new(problem.hint("compare smaller environments, or a copy of each that `sync` brings"))
+    };
     if members.len() > COMPARED_MAX {
-        let detail = format!(
-            "{id} has {} resources, the limit is {COMPARED_MAX}",
-            members.len()
-        );
-        return Err(Box::new(
-            Problem::new(ProblemKind::LimitExceeded, detail).at(place),
-        ));
+        let count = members.len();
+        return Err(too_large(format!(
+            "{id} has {count} resources, the limit is {COMPARED_MAX}"
+        )));
     }
     let mut resources = Vec::with_capacity(members.len());
+    let mut bytes = 0;
     for member in members {
-        let live = snapshot.live(&EntityKey::resource(member));
-        let live = live.map_err(|fault| unavailable(&fault.into()))?;
-        if let Some(resource) = live.as_ref().and_then(|live| live.document.as_resource()) {
+        let live = snapshot.live_and_bytes(&EntityKey::resource(member));
+        let Some((live, its_bytes)) = live.map_err(|fault| unavailable(&fault.into()))? else {
+            continue;
+        };
+        bytes += its_bytes;
+        if bytes > COMPARED_BYTES_MAX {
+            return Err(too_large(format!(
+                "the resources of {id} have more than {COMPARED_BYTES_MAX} bytes"
+            )));
+        }
+        if let Some(resource) = live.document.as_resource() {
             resources.push(Arc::new(resource.clone()));
         }
     }

@@ -94,6 +94,10 @@ impl Reads {
             self.complete(&mut hits, &query, search.highlights, &mut budget)
                 .map_err(|fault| unavailable(&fault, "the documents of the hits could not be read"))?;
         }
+        // The hits themselves are all there, so the page after them goes on.
+        let bare = budget
+            .spent()
+            .map(|why| format!("not all hits say where they match, or what their score is made of: {why}"));
         let shown = hits.len();
         let more = next.as_ref().map(|_| format!("{shown} of {total} are shown"));
         Ok(Answer {
@@ -104,7 +108,7 @@ impl Reads {
                 understood: search.explain.then(|| query.to_string()),
             }),
             total,
-            truncated: stopped.or(more),
+            truncated: stopped.or(bare).or(more),
             next,
         })
     }
@@ -148,7 +152,7 @@ impl Reads {
     ) -> Result<(), Fault> {
         let snapshot = self.store.snapshot()?;
         for hit in hits.iter_mut().take(COMPLETED_MAX) {
-            if !budget.look() {
+            if !budget.reach(1) {
                 break;
             }
             if let Some(live) = snapshot.live(&hit.key)? {

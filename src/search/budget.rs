@@ -40,7 +40,7 @@ impl Budget {
         self.visits < self.next_look || self.look()
     }
 
-    /// Counts nodes of the graph that were reached; false where that was too much.
+    /// Counts nodes of the graph that were reached, or looks into a document; false where that was too much.
     pub fn reach(&mut self, nodes: usize) -> bool {
         self.visits = self
             .visits

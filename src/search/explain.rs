@@ -6,6 +6,7 @@ use tantivy::query::{EnableScoring, Weight};
 use tantivy::{DocId, Score, Searcher, SegmentReader};
 
 use super::ast::Query;
+use super::budget::Budget;
 use super::fault::Fault;
 use super::lower::Lower;
 use crate::domain::Explained;
@@ -35,10 +36,19 @@ impl Explainer {
         })
     }
 
-    /// What each part gives to a document, most first.
-    pub(super) fn explain(&self, reader: &SegmentReader, doc: DocId) -> Result<Vec<Explained>, Fault> {
+    /// What each part gives to a document, most first; nothing where the budget does not reach for all of them, since
+    /// they are to add up.
+    pub(super) fn explain(
+        &self,
+        reader: &SegmentReader,
+        doc: DocId,
+        budget: &mut Budget,
+    ) -> Result<Vec<Explained>, Fault> {
         let mut all = Vec::new();
         for (term, weight) in &self.parts {
+            if !budget.reach(1) {
+                return Ok(Vec::new());
+            }
             let weight = score(weight.as_ref(), reader, doc)?;
             if weight > 0.0 {
                 all.push(Explained {

@@ -126,6 +126,7 @@ impl Shared {
             bests,
             ask.limit,
             ask.explain.then_some((ask.query, &lower)),
+            budget,
         )?;
         if stopped.is_some() {
             // What was not seen may be better than the last hit, so no page can go on from there.
@@ -140,13 +141,14 @@ impl Shared {
         })
     }
 
-    /// The hits, with what they show.
+    /// The hits, with what their scores are made of as far as the budget reaches.
     fn found(
         &self,
         snapshot: &Snapshot,
         bests: Vec<Best>,
         limit: usize,
         explain: Option<(&Query, &Lower<'_>)>,
+        budget: &mut Budget,
     ) -> Result<Found, Fault> {
         let more = bests.iter().map(Best::len).sum::<usize>() > limit;
         let Snapshot {
@@ -156,6 +158,7 @@ impl Shared {
         let ranked = merge(bests, limit, |address| Ok::<&EntityKey, _>(&card(address)?.key))?;
         let full = limit > 0 && ranked.len() == limit;
         let explainer = explain
+            .filter(|_| budget.look())
             .map(|(query, lower)| Explainer::new(query, lower, searcher))
             .transpose()?;
         let mut hits = Vec::with_capacity(ranked.len());
@@ -165,7 +168,7 @@ impl Shared {
             let explanation = match explainer {
                 Some(explainer) => {
                     let DocAddress { segment_ord, doc_id } = address;
-                    explainer.explain(searcher.segment_reader(segment_ord), doc_id)?
+                    explainer.explain(searcher.segment_reader(segment_ord), doc_id, budget)?
                 }
                 None => Vec::new(),
             };

@@ -22,7 +22,8 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Adds a row for each change of the log: what an older program wrote has none.
+    /// Adds a row for each change of the log where there is none at all: an older program wrote the file, or the archive
+    /// that it is made of.
     pub(super) fn note_all_history(&mut self) -> Result<(), Fault> {
         if !self.history.is_empty()? {
             return Ok(());
@@ -76,35 +77,42 @@ impl Transaction<'_> {
 }
 
 impl Snapshot {
-    /// The changes of one entity before a sequence, the latest first, at most so many.
+    /// The changes of one entity before a sequence, the latest first: at most so many, and no more after the one with
+    /// which their records have so many bytes. Says whether there are more.
     ///
     /// # Errors
     /// [`Fault`] where a record is damaged or the file cannot be read.
-    pub fn history(&self, key: &EntityKey, before: Option<u64>, most: usize) -> Result<Vec<Change>, Fault> {
+    pub fn history(
+        &self,
+        key: &EntityKey,
+        before: Option<u64>,
+        most: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Change>, bool), Fault> {
         let entity = entity_key(key);
         let (start, mut end) = history_of(&entity);
         if let Some(before) = before {
             end = history_key(&entity, before);
         }
         let mut changes = Vec::new();
-        for row in self
-            .history
-            .range(start.as_slice()..end.as_slice())?
-            .rev()
-            .take(most)
-        {
+        let mut bytes = 0;
+        for row in self.history.range(start.as_slice()..end.as_slice())?.rev() {
+            if changes.len() >= most || bytes >= bytes_max {
+                return Ok((changes, true));
+            }
             let (place, record) = row?;
             let sequence = sequence_of(place.value());
+            let mut read = |record: &[u8]| {
+                bytes += record.len();
+                read_change(record, sequence)
+            };
             let change = match record.value() {
-                [] => self
-                    .changes
-                    .get(sequence)?
-                    .map(|record| read_change(record.value(), sequence)),
-                record => Some(read_change(record, sequence)),
+                [] => self.changes.get(sequence)?.map(|record| read(record.value())),
+                record => Some(read(record)),
             };
             changes.extend(change.transpose()?);
         }
-        Ok(changes)
+        Ok((changes, false))
     }
 
     /// How many changes of one entity are known.

@@ -96,10 +96,19 @@ impl Snapshot {
     /// # Errors
     /// [`Fault`] where the record is damaged or the file cannot be read.
     pub fn live(&self, key: &EntityKey) -> Result<Option<Live>, Fault> {
+        Ok(self.live_and_bytes(key)?.map(|(live, _)| live))
+    }
+
+    /// The same, and how many bytes it has in the file.
+    ///
+    /// # Errors
+    /// [`Fault`] where its record is damaged or the file cannot be read.
+    pub fn live_and_bytes(&self, key: &EntityKey) -> Result<Option<(Live, usize)>, Fault> {
         let Some(found) = self.live.get(entity_key(key).as_slice())? else {
             return Ok(None);
         };
-        read_live(found.value(), key).map(Some)
+        let record = found.value();
+        Ok(Some((read_live(record, key)?, record.len())))
     }
 
     /// Every live entity, environments first, each type by id.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::ProblemKind;
 
 use super::read::COUNT_MAX;
-use super::shape::{BatchArgs, CommandBody, ProblemBody};
+use super::shape::{BatchArgs, CommandBody, ProblemBody, QuestionBody, SearchArgs};
 
 /// What a client sends: closed.
 pub(super) fn request<T: JsonSchema>(_: &str) -> Value {
@@ -35,6 +35,16 @@ pub(super) fn args_optional<T: JsonSchema>(name: &str) -> Value {
     if let Some(object) = schema.as_object_mut() {
         object.shift_remove("required");
     }
+    schema
+}
+
+/// A search: one as of the past has no pages, and shows no more of its hits than what they are.
+pub(super) fn search(name: &str) -> Value {
+    let mut schema = request::<QuestionBody<SearchArgs>>(name);
+    let args =
+        json!({"facets": {"maxItems": 0}, "explain": {"const": false}, "highlights": {"const": false}});
+    let past = json!({"properties": {"cursor": false, "args": {"properties": args}}});
+    insert(&mut schema, "", "dependentSchemas", json!({ "as_of": past }));
     schema
 }
 

@@ -124,6 +124,12 @@ async fn a_history_says_who_when_why_and_what() {
         ran.err
     );
     server.cli(&["history", "thing", "db"]).await.expect(64);
+    let ran = server
+        .cli(&["history", "resource", "db", "--before", "1"])
+        .await
+        .expect(0);
+    assert_eq!(ran.out, "", "no line of nothing");
+    assert!(ran.err.starts_with("0 of 5 changes"), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

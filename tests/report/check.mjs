@@ -284,8 +284,28 @@ async function fast() {
   await page.close();
 }
 
+// More than the arguments that one call may have.
+async function large() {
+  const page = await open();
+  const found = await page.evaluate(() => {
+    const many = 200_000;
+    const need = { nature: 0, atLeast: 0, targets: [0] };
+    const things = Array.from({ length: many }, () => ({ neededBy: [] }));
+    for (let by = 1; by < many; by += 1) things[0].neededBy.push({ by, need: { ...need } });
+    const list = longList(things.map((_, number) => String(number)));
+    list.querySelector("button").click();
+    return {
+      stopped: impact({ things }, 0).stopped.size,
+      listed: list.querySelectorAll("li").length,
+      children: el("p", {}, things.map(() => el("i"))).childElementCount,
+    };
+  });
+  assert.deepEqual(found, { stopped: 200_000, listed: 200_000, children: 200_000 });
+  await page.close();
+}
+
 try {
-  for (const check of [overview, tables, impacts, keyboardAlone, hostileTexts, fast]) {
+  for (const check of [overview, tables, impacts, keyboardAlone, hostileTexts, fast, large]) {
     console.log(`report: ${check.name}`);
     await check();
   }

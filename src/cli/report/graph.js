@@ -92,8 +92,8 @@ function makeGraph(section, model) {
         "aria-label": `What ${start.id} needs on the left, what needs it on the right`,
       },
       arrowHead(),
-      ...placed.lines.map(drawLine),
-      ...placed.notes.map(drawNote),
+      placed.lines.map(drawLine),
+      placed.notes.map(drawNote),
     );
     for (const box of state.boxes) {
       box.element = drawBox(box);
@@ -275,7 +275,7 @@ function describe(model, state, result, centre) {
     thing.description === "" ? null : el("p", { class: "description" }, thing.description),
     Object.keys(thing.tags).length === 0
       ? null
-      : el("p", {}, ...tagTexts(thing.tags).map((text) => el("span", { class: "tag" }, text))),
+      : el("p", {}, tagTexts(thing.tags).map((text) => el("span", { class: "tag" }, text))),
     thing.environments.length === 0
       ? null
       : el("p", {}, "In ", thing.environments.map((place) => model.environments[place].id).join(", ")),

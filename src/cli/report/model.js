@@ -74,7 +74,7 @@ function impact(model, cause) {
     }
   }
   const degraded = new Set();
-  waiting.push(...stopped);
+  for (const number of stopped) waiting.push(number);
   while (waiting.length > 0) {
     for (const { by, need } of model.things[waiting.pop()].neededBy) {
       if (need.nature === 2 || stopped.has(by) || degraded.has(by)) continue;

@@ -42,11 +42,11 @@ function showOverview(section) {
       "span",
       {},
       `${numbers.length}: `,
-      ...numbers.slice(0, 12).flatMap((number, at) => [at > 0 ? ", " : null, link(model.things[number])]),
+      numbers.slice(0, 12).flatMap((number, at) => [at > 0 ? ", " : null, link(model.things[number])]),
       numbers.length > 12 ? ` and ${numbers.length - 12} more` : null,
     );
   const block = (heading, id, ...parts) =>
-    el("section", { class: "block", "aria-labelledby": id }, el("h2", { id }, heading), ...parts);
+    el("section", { class: "block", "aria-labelledby": id }, el("h2", { id }, heading), parts);
   const none = (text) => el("p", { class: "kind" }, text);
   section.replaceChildren(
     el(

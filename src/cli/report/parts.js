@@ -1,6 +1,7 @@
 // Pieces of the page. Whatever comes from the data is put in as text, never as markup.
 
-// An element: el("a", { href: "#x", class: "y" }, "text", otherElement)
+// An element: el("a", { href: "#x", class: "y" }, "text", otherElement, [more, ofThem]). What has no bound goes in as a
+// list: a call takes only some ten thousand arguments.
 function el(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
@@ -15,7 +16,7 @@ function fill(element, attributes, children) {
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  for (const child of children.flat()) if (child !== null && child !== undefined) element.append(child);
   return element;
 }
 
@@ -47,7 +48,7 @@ function tagTexts(tags) {
 
 // A list that shows its beginning, and the rest on demand.
 function longList(items, first = 50) {
-  const list = el("ul", { class: "plain" }, ...items.slice(0, first).map((item) => el("li", {}, item)));
+  const list = el("ul", { class: "plain" }, items.slice(0, first).map((item) => el("li", {}, item)));
   if (items.length <= first) return list;
   const more = el(
     "button",
@@ -55,7 +56,7 @@ function longList(items, first = 50) {
       type: "button",
       onclick: () => {
         const rest = items.slice(first).map((item) => el("li", {}, item));
-        list.append(...rest);
+        for (const item of rest) list.append(item);
         more.remove();
         const next = rest[0].querySelector("a, button");
         if (next) next.focus();

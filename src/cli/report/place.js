@@ -27,16 +27,20 @@ function place(model, { start, depth, shown }) {
         const column = sign * (step + 1);
         const kept = ranked.slice(0, shown);
         above = kept.map(({ number }, row) => ({ number, column, row, rows: kept.length }));
-        boxes.push(...above);
+        for (const box of above) boxes.push(box);
         if (level.length > kept.length) {
           hidden += level.length - kept.length;
           notes.push({ column, row: kept.length, rows: kept.length, text: `and ${level.length - kept.length} more` });
         }
       });
   }
-  const first = Math.min(...boxes.map((box) => box.column));
-  const last = Math.max(...boxes.map((box) => box.column));
-  const rows = Math.max(...boxes.map((box) => box.rows)) + (notes.length > 0 ? 1 : 0);
+  let [first, last, rows] = [0, 0, 1];
+  for (const box of boxes) {
+    first = Math.min(first, box.column);
+    last = Math.max(last, box.column);
+    rows = Math.max(rows, box.rows);
+  }
+  if (notes.length > 0) rows += 1;
   const high = (count) => count * (BOX.height + BOX.gapY) - BOX.gapY;
   for (const box of [...boxes, ...notes]) {
     box.x = BOX.margin + (box.column - first) * (BOX.width + BOX.gapX);

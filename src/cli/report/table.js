@@ -51,18 +51,18 @@ function makeTable(section, { name, one, many = one + "s", rows, columns, choice
           },
         },
         el("option", { value: "" }, "all"),
-        ...values.map((value) => el("option", { value }, value)),
+        values.map((value) => el("option", { value }, value)),
       ),
     ),
   );
-  const table = el("table", { "aria-label": many }, el("thead", {}, el("tr", {}, ...heads)), body);
+  const table = el("table", { "aria-label": many }, el("thead", {}, el("tr", {}, heads)), body);
   section.replaceChildren(
     el(
       "form",
       { class: "filters", onsubmit: (event) => event.preventDefault() },
       el("label", { for: `${name}-filter` }, "Filter"),
       filter,
-      ...selects,
+      selects,
     ),
     el("div", { class: "pages" }, shown, previous, next),
     el("div", { class: "wide" }, table),
@@ -111,7 +111,7 @@ function makeTable(section, { name, one, many = one + "s", rows, columns, choice
           el(
             "tr",
             {},
-            ...columns.map((column) =>
+            columns.map((column) =>
               el("td", { class: column.number ? "number" : null }, column.cell ? column.cell(row) : column.text(row)),
             ),
           ),

@@ -9,10 +9,10 @@ use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 
 use super::{BEGIN, PATIENCE, Running};
 use crate::domain::{
-    Change, Command, Document, EntityKey, EntityType, Expect, Findings, Id, Inquiry, Problem, ProblemKind,
-    Question, RemoveMode, Standing, Step, Timestamp, strategies,
+    Change, Command, Document, EntityKey, EntityType, Environment, Expect, Findings, Id, Inquiry, Limits,
+    Problem, ProblemKind, Question, RemoveMode, Standing, Step, Tags, Timestamp, strategies,
 };
-use crate::engine::{Config, Reads, read_only};
+use crate::engine::{Config, Reads, Setup, read_only};
 use crate::store;
 use crate::store::archive::{Archive, Order, install};
 
@@ -286,4 +286,100 @@ fn a_page_is_never_endless() {
     assert_eq!((first.len(), total, next.as_deref()), (1_000, 1_005, Some("6")));
     let (rest, _, next) = page(running.engine.reads(), &key("a"), None, usize::MAX, next).unwrap();
     assert_eq!((rest.len(), next), (5, None));
+}
+
+/// A resource whose document has some 250 kB, another each time.
+fn large(id: &str, n: usize) -> Step {
+    let mut step = super::putting(id);
+    if let Command::Put { document, .. } = &mut step.command
+        && let Document::Resource(resource) = document.as_mut()
+    {
+        let text = format!("{n:06}").repeat(41_000);
+        resource.attributes.insert("text".to_owned(), text.into());
+    }
+    step
+}
+
+/// Large documents make a page shorter, and none of them is left out.
+#[test]
+fn a_page_of_large_documents_ends_early() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(folder.path(), &Config::default());
+    for n in 0..30 {
+        running.submit(&format!("m-{n}"), &large("a", n)).unwrap();
+    }
+    let (mut sizes, mut sequences, mut cursor) = (Vec::new(), Vec::new(), None);
+    loop {
+        let (changes, total, next) = page(running.engine.reads(), &key("a"), None, 1_000, cursor).unwrap();
+        assert_eq!(total, 30);
+        sizes.push(changes.len());
+        sequences.extend(changes.iter().map(|change| change.sequence));
+        cursor = next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert!(sequences.into_iter().eq((1..=30).rev()), "{sizes:?}");
+    // Each update holds two documents.
+    assert_eq!(sizes, [18, 12]);
+    let (one, ..) = page(running.engine.reads(), &key("a"), None, 1, None).unwrap();
+    assert_eq!(one.len(), 1);
+}
+
+/// Both environments are in memory at once.
+#[test]
+fn environments_of_large_documents_are_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let setup = Running::setup(folder.path(), &Config::default());
+    let limits = Limits::default();
+    let running = Running::of(Setup { limits, ..setup });
+    let environment = |id: &str, members: usize| {
+        let environment = Environment {
+            id: Id::parse(id).unwrap(),
+            name: String::new(),
+            description: String::new(),
+            tags: Tags::default(),
+            entrypoints: Vec::new(),
+            status_endpoints: Vec::new(),
+        };
+        let members = (0..members).map(|n| Id::parse(&format!("r{n}")).unwrap());
+        let command = Command::Put {
+            document: Box::new(Document::Environment(environment)),
+            members: Some(members.collect()),
+        };
+        let expect = Expect::Anything;
+        running.submit(id, &Step { command, expect }).unwrap();
+    };
+    for n in 0..140 {
+        running
+            .submit(&format!("m-{n}"), &large(&format!("r{n}"), n))
+            .unwrap();
+    }
+    environment("fits", 130);
+    environment("is-too-large", 140);
+    let compared = |left: &str, right: &str| {
+        let question = Question::Compare {
+            left: Id::parse(left).unwrap(),
+            right: Id::parse(right).unwrap(),
+        };
+        let inquiry = Inquiry {
+            question,
+            at_least: None,
+            limit: 10,
+            cursor: None,
+            deadline: None,
+            moment: None,
+        };
+        running.engine.reads().answer(&inquiry)
+    };
+    compared("fits", "fits").unwrap();
+    let problem = compared("fits", "is-too-large").unwrap_err();
+    assert_eq!(
+        (problem.kind, problem.pointer.as_str()),
+        (ProblemKind::LimitExceeded, "/args/right")
+    );
+    assert_eq!(
+        problem.detail,
+        "the resources of is-too-large have more than 33554432 bytes"
+    );
 }

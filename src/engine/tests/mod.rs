@@ -7,6 +7,7 @@ mod history;
 mod news;
 mod past;
 mod recovery;
+mod searching;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ use tokio::runtime::Runtime;
 use super::{Config, Engine, FailAt, Setup, Stopped, start};
 use crate::domain::tests::tight_rules;
 use crate::domain::{
-    Command, Dependency, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Nature, Needs, Question,
-    Receipt, Resource, Search, Step, Tags, Target, Timestamp,
+    Answer, Command, Dependency, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Nature, Needs,
+    Question, Receipt, Resource, Search, Step, Tags, Target, Timestamp,
 };
 use crate::{search, store};
 
@@ -84,7 +85,12 @@ impl Running {
 
     /// Starts by a clock.
     fn start_by(directory: &Path, config: &Config, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Self {
-        let setup = Setup {
+        let setup = Self::setup(directory, config);
+        Self::of(Setup { clock, ..setup })
+    }
+
+    fn setup(directory: &Path, config: &Config) -> Setup {
+        Setup {
             engine: config.clone(),
             store: store::Config {
                 directory: directory.to_owned(),
@@ -94,9 +100,12 @@ impl Running {
             limits: tight_rules().limits,
             new_cluster: "test".to_owned(),
             new_instance: "test".to_owned(),
-            clock,
+            clock: Arc::new(|| BEGIN),
             fail_at: FailAt::default(),
-        };
+        }
+    }
+
+    fn of(setup: Setup) -> Self {
         Self {
             engine: start(setup).unwrap(),
             runtime: tokio::runtime::Builder::new_current_thread()
@@ -137,8 +146,8 @@ impl Running {
         });
     }
 
-    /// Every hit, once the index has come as far as the register.
-    fn search(&self, query: &str) -> Vec<Hit> {
+    /// What a search finds, once the index has come as far as the register.
+    fn ask(&self, search: Search, limit: usize) -> Answer {
         let reads = self.engine.reads();
         let wanted = reads.totals().position;
         let mut indexed = reads.indexed();
@@ -148,17 +157,23 @@ impl Running {
             .block_on(async { tokio::time::timeout(PATIENCE, reached).await.map(drop) });
         reached.unwrap();
         let inquiry = Inquiry {
-            question: Question::Search(Search {
-                query: query.to_owned(),
-                ..Search::default()
-            }),
+            question: Question::Search(search),
             at_least: None,
-            limit: 1_000,
+            limit,
             cursor: None,
             moment: None,
             deadline: None,
         };
-        match reads.answer(&inquiry).unwrap().unwrap().findings {
+        reads.answer(&inquiry).unwrap().unwrap()
+    }
+
+    /// Every hit.
+    fn search(&self, query: &str) -> Vec<Hit> {
+        let search = Search {
+            query: query.to_owned(),
+            ..Search::default()
+        };
+        match self.ask(search, 1_000).findings {
             Findings::Hits(hits) => hits.items,
             other => panic!("{other:?}"),
         }

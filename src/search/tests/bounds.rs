@@ -52,6 +52,36 @@ fn a_search_that_may_do_no_more_says_so() {
 }
 
 #[test]
+fn what_explains_hits_counts_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..300).map(|n| format!("n-{n} | vm | node | | |")).collect();
+    let index = index_of(dir.path(), &lines.join("\n"));
+    let query = query("kind:vm");
+    let ask = Ask {
+        query: &query,
+        sets: &Sets::default(),
+        within: None,
+        limit: 10,
+        after: None,
+        facets: &[],
+        explain: true,
+    };
+    let mut budget = Budget::new(&Config {
+        search_visits_max: 305,
+        ..Config::default()
+    });
+    let found = index.ask(&ask, &mut budget).unwrap();
+    let explained: Vec<bool> = found.hits.iter().map(|hit| !hit.explanation.is_empty()).collect();
+    assert_eq!(explained, [[true; 4].as_slice(), &[false; 6]].concat());
+    assert!(budget.spent().is_some());
+    // What was found is whole, so the next page goes on.
+    assert_eq!(
+        (found.total, found.stopped, found.next.is_some()),
+        (300, None, true)
+    );
+}
+
+#[test]
 fn nodes_of_the_graph_count_too() {
     let config = Config {
         search_visits_max: 10,

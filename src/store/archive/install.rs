@@ -18,7 +18,7 @@ use crate::store::tables::{
     BEGAN_KEY, EPOCH_KEY, INSTANCE_KEY, NUMBERS, PUBLISHED_KEY, SEQUENCE_KEY, SHIPPED_KEY, STANDING_KEY,
     TEXTS,
 };
-use crate::store::{Config, FILE, Fault, INDEX_FOLDER, Snapshot, open_database};
+use crate::store::{Config, FILE, Fault, INDEX_FOLDER, Snapshot, Transaction, open_database};
 
 /// The new data file in the making. A crash leaves it behind, and the next installation makes it anew.
 pub(super) const FILE_INSTALLED: &str = "domesday.redb.restored";
@@ -209,7 +209,7 @@ fn prove(database: &Database, archive: &Archive) -> Result<(), ArchiveFault> {
 }
 
 /// Writes down the epoch that the register goes on with. Nothing of the old epoch is to be published any more: readers
-/// of the new one begin anew.
+/// of the new one begin anew. What an older program left out of the archive is added.
 fn take_over(
     database: &Database,
     archive: &Archive,
@@ -221,6 +221,7 @@ fn take_over(
     let mut writing = database.begin_write()?;
     writing.set_two_phase_commit(true);
     writing.set_quick_repair(true);
+    Transaction::open(&writing)?.note_all_history()?;
     // It is another copy of the register than the one that it was taken from.
     {
         let mut texts = writing.open_table(TEXTS)?;

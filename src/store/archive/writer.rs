@@ -40,7 +40,7 @@ impl Store {
     ) -> Result<Manifest, ArchiveFault> {
         let part = unfinished(file);
         let reading = self.database.begin_read()?;
-        let made = write(&reading, &part, stamp, go_on).and_then(|manifest| {
+        let made = write(&reading, &TABLES, &part, stamp, go_on).and_then(|manifest| {
             fs::rename(&part, file)
                 .map_err(io_fault(file, "written"))
                 .map(|()| manifest)
@@ -73,8 +73,9 @@ pub(super) fn sync_folder_of(file: &Path) -> Result<(), ArchiveFault> {
     Ok(())
 }
 
-fn write(
+pub(super) fn write(
     reading: &ReadTransaction,
+    tables: &[&'static dyn Rows],
     part: &Path,
     stamp: Stamp<'_>,
     go_on: &dyn Fn() -> bool,
@@ -90,8 +91,8 @@ fn write(
     out.write_all(&head).map_err(unable())?;
     let mut packer = Packer::new(out, head.len() as u64);
     let mut digest = Digest::default();
-    let mut counts = Vec::with_capacity(TABLES.len());
-    for rows in TABLES {
+    let mut counts = Vec::with_capacity(tables.len());
+    for &rows in tables {
         packer
             .put(Kind::Table, rows.table().as_bytes(), &[])
             .map_err(unable())?;

@@ -2,7 +2,7 @@
 
 use super::{Entry, Group};
 use crate::wire::schema::{
-    args_optional, batch, event, message, of_now, of_now_args_optional, problem, request, updated,
+    args_optional, batch, event, message, of_now, of_now_args_optional, problem, request, search, updated,
 };
 use crate::wire::shape::{
     AnswerBody, AnswerBookmarkBody, AnswerChangedBody, AnswerEndedBody, BookmarkBody, ChangesGetBody,
@@ -13,7 +13,7 @@ use crate::wire::shape::{
     OfferBody, OrderArgs, OrderBody, PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody,
     PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody, ReachArgs, RefusedBody, RemoveArgs,
     ReplyBody, ReseedBody, ReseedingBody, ResourceDocument, ResourcePatchDocument, ResourceRemoveArgs,
-    RestoreArgs, SearchArgs, SnapshotBeginArgs, SnapshotChunkArgs, StandingFindings, StateBody, StatusBody,
+    RestoreArgs, SnapshotBeginArgs, SnapshotChunkArgs, StandingFindings, StateBody, StatusBody,
     StatusGetBody, SubgraphBody, SubscribeBody, SubscribedBody, SwitchOverBody, SyncArgs, SyncBeginBody,
     SyncEndBody, TransactionEventBody, UnsubscribeArgs, UnsubscribedBody,
 };
@@ -89,12 +89,7 @@ pub const ENTRIES: &[Entry] = &[
         "Execute commands in order, all or none.",
         batch,
     ),
-    Entry::new(
-        Group::Question,
-        "search",
-        "Which entities match a text.",
-        request::<QuestionBody<SearchArgs>>,
-    ),
+    Entry::new(Group::Question, "search", "Which entities match a text.", search),
     Entry::new(
         Group::Question,
         "graph.dependencies",

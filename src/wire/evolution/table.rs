@@ -50,7 +50,34 @@ fn two() -> Value {
 fn fields_may_come_and_not_go() {
     let mut two_needed = two();
     two_needed["required"] = json!(["b"]);
+    let depends = |field: &str| {
+        let mut schema = two();
+        schema["dependentSchemas"] = json!({field: {"properties": {"a": false}}});
+        schema
+    };
+    let unknown = "nobody knows how to compare `dependentSchemas`";
     judge([
+        (
+            "what goes with a new field",
+            one(&text()),
+            depends("b"),
+            "",
+            unknown,
+        ),
+        (
+            "what goes with an old one",
+            one(&text()),
+            depends("a"),
+            unknown,
+            unknown,
+        ),
+        (
+            "what goes with one that was there",
+            two(),
+            depends("b"),
+            unknown,
+            unknown,
+        ),
         ("a field more", one(&text()), two(), "", ""),
         (
             "a field less",

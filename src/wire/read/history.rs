@@ -1,5 +1,7 @@
 //! What is asked about the past, and about differences.
 
+use serde_json::Value;
+
 use crate::domain::{EntityKey, EntityType, Moment, Question};
 
 use super::question::required_id;
@@ -37,6 +39,28 @@ pub(super) fn compare(args: &Spot<'_>) -> Option<Question> {
         left: left?,
         right: right?,
     })
+}
+
+/// Notes what a search as of the past cannot do: there is no index of the past, and all that it finds is shown at once.
+pub(super) fn of_the_past(args: Option<&Spot<'_>>, cursor: Option<&Spot<'_>>) {
+    let refuse = |spot: &Spot<'_>, what: &str| {
+        let detail = format!("a search as of the past has no {what}");
+        spot.note(detail, "leave it out, or leave `as_of` out");
+    };
+    if let Some(cursor) = cursor {
+        refuse(cursor, "pages");
+    }
+    let Some((args, fields)) = args.and_then(|args| Some((args, args.value.as_object()?))) else {
+        return;
+    };
+    for what in ["facets", "explain", "highlights"] {
+        let asked = |value: &Value| {
+            *value == Value::Bool(true) || value.as_array().is_some_and(|all| !all.is_empty())
+        };
+        if let Some(value) = fields.get(what).filter(|value| asked(value)) {
+            refuse(&args.at_key(what, value), what);
+        }
+    }
 }
 
 /// A moment in the past.

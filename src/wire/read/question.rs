@@ -10,7 +10,7 @@ use crate::domain::{
 use super::command::{COMMAND_TYPES, untyped};
 use super::document::{nature, tags};
 use super::graph::{impact, order};
-use super::history::{compare, history, moment};
+use super::history::{compare, history, moment, of_the_past};
 use super::incoming::{Bounds, Incoming};
 use super::spot::{Fields, Notes, Spot, suggestion};
 use super::subscription::{SUBSCRIBE_BODY_FIELDS, subscribe, unsubscribe};
@@ -208,6 +208,12 @@ fn read_body(topic: Topic, spot: &Spot<'_>, bounds: &Bounds) -> Option<Inquiry> 
     let moment = fields.optional("as_of").and_then(|field| {
         if !topic.knows_the_past() {
             field.note("this question has no answer as of the past", "leave `as_of` out");
+        }
+        if topic == Topic::Search {
+            of_the_past(
+                fields.optional("args").as_ref(),
+                fields.optional("cursor").as_ref(),
+            );
         }
         moment(&field)
     });

@@ -1,5 +1,7 @@
 //! What was, and what differs: from the domain to the shapes.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use crate::domain::{
@@ -160,7 +162,11 @@ fn collect(
 
 /// Of two lists in which the order means nothing, what only the one has, and what only the other; `None` where that says
 /// nothing.
-fn parted(from: Option<&Value>, to: Option<&Value>, pointer: &str) -> Option<(Option<Value>, Option<Value>)> {
+pub(super) fn parted(
+    from: Option<&Value>,
+    to: Option<&Value>,
+    pointer: &str,
+) -> Option<(Option<Value>, Option<Value>)> {
     let (Some(Value::Array(from)), Some(Value::Array(to))) = (from, to) else {
         return None;
     };
@@ -168,15 +174,18 @@ fn parted(from: Option<&Value>, to: Option<&Value>, pointer: &str) -> Option<(Op
         return None;
     }
     let beyond = |own: &[Value], other: &[Value]| {
-        let mut other = other.to_vec();
-        let mut own = own.to_vec();
-        own.retain(|item| match other.iter().position(|one| one == item) {
-            Some(place) => {
-                other.swap_remove(place);
+        let mut others: HashMap<&Value, usize> = HashMap::new();
+        for item in other {
+            *others.entry(item).or_default() += 1;
+        }
+        let own = own.iter().filter(|item| match others.get_mut(item) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
                 false
             }
-            None => true,
+            _ => true,
         });
+        let own: Vec<Value> = own.cloned().collect();
         (!own.is_empty()).then_some(Value::Array(own))
     };
     let parted = (beyond(from, to), beyond(to, from));

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
+use redb::ReadableDatabase;
+
 use super::{BATCHES, Scene, config};
-use crate::domain::Standing;
+use crate::domain::{Standing, Timestamp};
 use crate::store::archive::install::{FILE_INSTALLED, FILE_REPLACED, Step, install_in_steps};
-use crate::store::archive::{Archive, ArchiveFault, Installed, Order, install};
+use crate::store::archive::rows::{Rows, Run, TABLES};
+use crate::store::archive::writer::write;
+use crate::store::archive::{Archive, ArchiveFault, Installed, Order, Stamp, install};
+use crate::store::tables::HISTORY;
 use crate::store::tests::story::Story;
 use crate::store::{FILE, Fault, INDEX_FOLDER, Store};
 
@@ -67,6 +72,44 @@ fn a_restore_is_of_the_next_epoch_and_has_nothing_left_to_publish() {
         (position, manifest.sequence)
     );
     assert_eq!(identity.cluster, "test");
+}
+
+/// The records of the table `history`.
+fn history(store: &Store) -> Run {
+    let mut found = Run::new();
+    let reading = store.database.begin_read().unwrap();
+    HISTORY
+        .each(&reading, &mut |key, value| {
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+    found
+}
+
+/// An older program knew no such table: the change log has what is to be in it.
+#[test]
+fn an_archive_without_a_history_gets_that_of_its_change_log() {
+    let scene = Scene::new(3);
+    let file = scene.path("snapshot");
+    let mut older = TABLES.to_vec();
+    older.retain(|rows| rows.table() != HISTORY.table());
+    let stamp = Stamp {
+        time: Timestamp(1),
+        program: "older",
+    };
+    let reading = scene.store.database.begin_read().unwrap();
+    write(&reading, &older, &file, stamp, &|| true).unwrap();
+    let archive = Archive::open(&file).unwrap();
+    archive.verify().unwrap();
+
+    let target = scene.path("target");
+    install(&archive, &config(&target), COPY).unwrap();
+    let store = Store::open(&config(&target), "a new cluster").unwrap();
+    assert_eq!(scene.story.reached(&store), BATCHES);
+    let found = history(&store);
+    assert!(!found.is_empty());
+    assert_eq!(found, history(&scene.store));
 }
 
 #[test]

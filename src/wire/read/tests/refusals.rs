@@ -10,6 +10,36 @@ use crate::wire::read::{Bounds, COMMAND_TYPES};
 use crate::wire::{parse_command, parse_question};
 
 #[test]
+fn a_search_as_of_the_past_is_asked_for_no_more_than_it_can_do() {
+    let none = BTreeMap::new();
+    let parsed = |body: serde_json::Value| {
+        let bytes = body.to_string();
+        parse_question(&incoming("search", &none, bytes.as_bytes()), &Bounds::default())
+    };
+    let moment = json!({"sequence": 7});
+    let all =
+        json!({"query": "id:a", "within": "e", "facets": ["kind"], "explain": true, "highlights": true});
+    let problem = parsed(json!({"args": all, "cursor": "1", "as_of": moment})).unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Invalid);
+    let told = problem.mistakes.iter().map(|mistake| {
+        assert_eq!(mistake.hint, "leave it out, or leave `as_of` out");
+        (mistake.pointer.as_str(), mistake.detail.as_str())
+    });
+    let expected = [
+        ("/cursor", "a search as of the past has no pages"),
+        ("/args/facets", "a search as of the past has no facets"),
+        ("/args/explain", "a search as of the past has no explain"),
+        ("/args/highlights", "a search as of the past has no highlights"),
+    ];
+    assert!(told.eq(expected), "{:?}", problem.mistakes);
+
+    let nothing =
+        json!({"query": "id:a", "within": "e", "facets": [], "explain": false, "highlights": false});
+    parsed(json!({"args": nothing, "limit": 5, "as_of": moment})).unwrap();
+    parsed(json!({"args": all, "cursor": "1"})).unwrap();
+}
+
+#[test]
 fn twenty_mistakes_are_told_at_once() {
     let body = json!({
         "args": {

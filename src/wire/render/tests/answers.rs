@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::super::history::parted;
 use super::super::render_answer;
 use super::{change, checked, document, id};
 use crate::domain::{
@@ -414,6 +415,22 @@ fn a_history_says_what_is_different() {
         (wide["diff"].as_array().unwrap().len(), &wide["diff_total"]),
         (200, &json!(301))
     );
+}
+
+#[test]
+fn lists_without_an_order_are_compared_by_what_is_in_them() {
+    let between = |from: &Value, to: &Value| parted(Some(from), Some(to), "/status_endpoints").unwrap();
+    let (a, b) = (json!({"url": "a", "name": "n"}), json!({"url": "b"}));
+    let turned = json!({"name": "n", "url": "a"});
+    assert_eq!(
+        between(&json!([a, b, a, a]), &json!([b, turned, b])),
+        (Some(json!([a, a])), Some(json!([b])))
+    );
+
+    // One by one against one by one would take hours, and the tests have minutes.
+    let many = |from: u32, until: u32| -> Value { (from..until).collect::<Vec<_>>().into() };
+    let parted = between(&many(0, 300_000), &many(150_000, 450_000));
+    assert_eq!(parted, (Some(many(0, 150_000)), Some(many(300_000, 450_000))));
 }
 
 #[test]
