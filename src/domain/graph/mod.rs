@@ -211,6 +211,11 @@ impl Graph {
         all
     }
 
+    /// Whether others need this resource, and nobody registered it.
+    fn is_dangling(&self, id: &Id) -> bool {
+        !self.contains(id) && self.dependents(id).next().is_some()
+    }
+
     /// A resource that others need and nobody registered; with `among`, only as far as one of those resources needs it.
     fn dangling_reference(&self, id: &Id, among: Option<&dyn Fn(&Id) -> bool>) -> Option<Dangling> {
         if self.contains(id) {

@@ -41,17 +41,14 @@ impl Watch {
         let mut referred: Vec<Id> = self.referred.drain().collect();
         referred.sort_unstable();
         for id in referred {
-            match graph.dangling_reference(&id, None) {
-                Some(reference) => {
-                    if self.dangling.insert(id) {
-                        news.dangling_appeared.push(reference);
-                    }
+            if !graph.is_dangling(&id) {
+                if self.dangling.remove(&id) {
+                    news.dangling_cleared.push(id);
                 }
-                None => {
-                    if self.dangling.remove(&id) {
-                        news.dangling_cleared.push(id);
-                    }
-                }
+            } else if !self.dangling.contains(&id) {
+                // Only what is new is looked at whole: one that stays may have very many dependents.
+                news.dangling_appeared.extend(graph.dangling_reference(&id, None));
+                self.dangling.insert(id);
             }
         }
     }
