@@ -247,19 +247,26 @@ async fn questions(
         .map(|query| json!({"args": {"query": query}, "limit": LIMIT}))
         .collect();
     let dependents = |id: &str| json!({"args": {"id": id}, "limit": LIMIT});
-    let any = some.iter().map(|resource| dependents(resource.id.as_str()));
-    let kinds: [(&str, &str, Vec<Value>); 4] = [
+    let impact = |id: &str| json!({"args": {"ids": [id]}, "limit": LIMIT});
+    let any = some.iter().map(|resource| resource.id.as_str());
+    let kinds: [(&str, &str, Vec<Value>); 6] = [
         ("ping", "ping", vec![json!({"args": {}})]),
         ("search, 20 hits", "search", searches),
-        ("graph.dependents of any", "graph.dependents", any.collect()),
+        (
+            "graph.dependents of any",
+            "graph.dependents",
+            any.clone().map(dependents).collect(),
+        ),
         (
             "graph.dependents of libc6",
             "graph.dependents",
             vec![dependents("libc6")],
         ),
+        ("graph.impact of any", "graph.impact", any.map(impact).collect()),
+        ("graph.impact of libc6", "graph.impact", vec![impact("libc6")]),
     ];
     let mut echoed = Round::default();
-    let mut asked: [Round; 4] = Default::default();
+    let mut asked: [Round; 6] = Default::default();
     for _ in 0..rounds {
         for ((_, kind, bodies), round) in kinds.iter().zip(&mut asked) {
             let bodies: Vec<&Value> = bodies.iter().cycle().take(150).collect();

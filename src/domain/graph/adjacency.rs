@@ -5,6 +5,8 @@
 //! petgraph's own adjacency, linked lists of edges, is 3 to 14 times slower; the algorithms are still petgraph's,
 //! through its visit traits. One edge takes 4 bytes in each direction.
 
+use std::ops::Range;
+
 /// The most nodes that an edge can name: 2^28.
 pub(super) const NODES_MAX: usize = 1 << NODE_BITS;
 const NODE_BITS: u32 = 28;
@@ -29,21 +31,32 @@ impl Link {
     }
 }
 
-/// Where the links of one node lie in the pool.
+/// Where the links of one node lie in the pool: 8 bytes, because a walk reads one for each node, in no order.
 #[derive(Clone, Copy, Default)]
 struct Span {
-    start: usize,
+    start: u32,
     len: u32,
-    room: u32,
+}
+
+impl Span {
+    const fn places(self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
+    }
 }
 
 /// The links of every node, in one direction.
 #[derive(Default, Clone)]
 pub(super) struct Adjacency {
     spans: Vec<Span>,
+    /// How many links each span has room for; only changes look at it.
+    rooms: Vec<u32>,
     pool: Vec<Link>,
     waste: usize,
+    overflowed: bool,
 }
+
+/// The most links that a pool has room for: the places that a span can name.
+pub(super) const POOL_MAX: usize = u32::MAX as usize;
 
 /// A pool smaller than this, in links, is never packed.
 const PACK_MIN: usize = 4_096;
@@ -52,9 +65,12 @@ impl Adjacency {
     /// The links of a node; none for a node that has never had any.
     pub(super) fn of(&self, node: u32) -> &[Link] {
         let span = self.spans.get(node as usize).copied().unwrap_or_default();
-        self.pool
-            .get(span.start..span.start + span.len as usize)
-            .unwrap_or_default()
+        self.pool.get(span.places()).unwrap_or_default()
+    }
+
+    /// Whether links were left out because the pool had more than [`POOL_MAX`].
+    pub(super) const fn overflowed(&self) -> bool {
+        self.overflowed
     }
 
     /// How many links there are in all.
@@ -64,10 +80,12 @@ impl Adjacency {
 
     /// Replaces the links of a node.
     pub(super) fn set(&mut self, node: u32, links: &[Link]) {
-        self.make_room(node, links.len());
+        if !self.make_room(node, links.len()) {
+            return;
+        }
         if let Some(span) = self.spans.get_mut(node as usize) {
-            let place = span.start..span.start + links.len();
-            if let Some(place) = self.pool.get_mut(place) {
+            let start = span.start as usize;
+            if let Some(place) = self.pool.get_mut(start..start + links.len()) {
                 place.copy_from_slice(links);
                 span.len = u32::try_from(links.len()).unwrap_or(u32::MAX);
             }
@@ -78,9 +96,11 @@ impl Adjacency {
     /// Adds a link to a node; the same link may be there twice.
     pub(super) fn push(&mut self, node: u32, link: Link) {
         let len = self.of(node).len();
-        self.make_room(node, len + 1);
+        if !self.make_room(node, len + 1) {
+            return;
+        }
         if let Some(span) = self.spans.get_mut(node as usize)
-            && let Some(place) = self.pool.get_mut(span.start + len)
+            && let Some(place) = self.pool.get_mut(span.start as usize + len)
         {
             *place = link;
             span.len += 1;
@@ -93,7 +113,7 @@ impl Adjacency {
         let Some(span) = self.spans.get_mut(node as usize) else {
             return;
         };
-        let Some(links) = self.pool.get_mut(span.start..span.start + span.len as usize) else {
+        let Some(links) = self.pool.get_mut(span.places()) else {
             return;
         };
         if let Some(place) = links.iter().position(|other| *other == link) {
@@ -102,30 +122,41 @@ impl Adjacency {
         }
     }
 
-    /// Sees to it that a node has room for `wanted` links; moves its links where it has not.
-    fn make_room(&mut self, node: u32, wanted: usize) {
+    /// Sees to it that a node has room for `wanted` links; moves its links where it has not. False where the pool has none.
+    fn make_room(&mut self, node: u32, wanted: usize) -> bool {
         let node = node as usize;
         if node >= self.spans.len() {
             self.spans.resize(node + 1, Span::default());
+            self.rooms.resize(node + 1, 0);
         }
-        let Some(span) = self.spans.get_mut(node) else {
-            return;
+        let (Some(span), Some(old_room)) = (self.spans.get_mut(node), self.rooms.get_mut(node)) else {
+            return false;
         };
-        if wanted <= span.room as usize {
-            return;
+        if wanted <= *old_room as usize {
+            return true;
         }
         // The first list of a node gets just its size: most never change.
-        let room = if span.room == 0 {
+        let room = if *old_room == 0 {
             wanted
         } else {
             wanted.next_power_of_two()
         };
-        let old = span.start..span.start + span.len as usize;
-        self.waste += span.room as usize;
-        span.start = self.pool.len();
-        span.room = u32::try_from(room).unwrap_or(u32::MAX);
+        let start = self.pool.len();
+        let (Ok(place), Ok(new_room), true) = (
+            u32::try_from(start),
+            u32::try_from(room),
+            start + room <= POOL_MAX,
+        ) else {
+            self.overflowed = true;
+            return false;
+        };
+        let old = span.places();
+        self.waste += *old_room as usize;
+        span.start = place;
+        *old_room = new_room;
         self.pool.extend_from_within(old);
-        self.pool.resize(span.start + room, Link::default());
+        self.pool.resize(start + room, Link::default());
+        true
     }
 
     fn pack_if_wasteful(&mut self) {
@@ -133,18 +164,11 @@ impl Adjacency {
             return;
         }
         let mut packed = Vec::with_capacity(self.pool.len() - self.waste);
-        for span in &mut self.spans {
-            let start = packed.len();
-            packed.extend_from_slice(
-                self.pool
-                    .get(span.start..span.start + span.len as usize)
-                    .unwrap_or_default(),
-            );
-            *span = Span {
-                start,
-                len: span.len,
-                room: span.len,
-            };
+        for (span, room) in self.spans.iter_mut().zip(&mut self.rooms) {
+            let start = u32::try_from(packed.len()).unwrap_or(u32::MAX);
+            packed.extend_from_slice(self.pool.get(span.places()).unwrap_or_default());
+            span.start = start;
+            *room = span.len;
         }
         self.pool = packed;
         self.waste = 0;

@@ -17,7 +17,7 @@ mod watch;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use adjacency::{Adjacency, Link, NODES_MAX};
+use adjacency::{Adjacency, Link, NODES_MAX, POOL_MAX};
 use watch::Watch;
 
 use super::document::{Nature, Needs, Resource, Target};
@@ -70,9 +70,9 @@ enum NodeName {
     External(Arc<str>),
 }
 
-/// A graph can hold no more nodes; its limit is 2^28.
+/// A graph can hold no more nodes or edges; its limits are 2^28 and, with the room between them, 2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the graph is full at {NODES_MAX} nodes")]
+#[error("the graph is full: at most {NODES_MAX} nodes, and {POOL_MAX} places for edges")]
 pub struct GraphFull;
 
 /// The label of an edge: its nature, and whether it is one of a group.
@@ -93,6 +93,19 @@ const fn nature_of(label: u8) -> Nature {
     }
 }
 
+/// The labels that edges of these natures have, a bit for each: a walk tests one bit for an edge.
+const fn labels_of(natures: Natures) -> u16 {
+    let mut labels = 0;
+    let mut label = 0;
+    while label < 16 {
+        if natures.contains(nature_of(label)) {
+            labels |= 1 << label;
+        }
+        label += 1;
+    }
+    labels
+}
+
 const fn is_grouped(label: u8) -> bool {
     label & 4 != 0
 }
@@ -101,7 +114,7 @@ impl Graph {
     /// Registers a resource, or replaces what is known of it.
     ///
     /// # Errors
-    /// [`GraphFull`] where a new node would be one too many; the graph then lacks some edges and must be dropped.
+    /// [`GraphFull`] where a new node or edge would be one too many; the graph then lacks some edges and must be dropped.
     pub fn put(&mut self, resource: &Resource) -> Result<(), GraphFull> {
         let node = self.resource_node(&resource.id)?;
         let kind = self.kind(&resource.kind);
@@ -144,6 +157,9 @@ impl Graph {
         links.sort_unstable();
         links.dedup();
         self.set_needs(node, &links);
+        if self.needs.overflowed() || self.needed_by.overflowed() {
+            return Err(GraphFull);
+        }
         Ok(())
     }
 
@@ -291,10 +307,11 @@ impl Graph {
             Direction::Dependencies => self.needs.of(node),
             Direction::Dependents => self.needed_by.of(node),
         };
+        let wanted = labels_of(natures);
         links
             .iter()
             .copied()
-            .filter(move |link| natures.contains(nature_of(link.label())))
+            .filter(move |link| wanted & (1 << link.label()) != 0)
     }
 
     fn set_needs(&mut self, node: u32, links: &[Link]) {
