@@ -32,6 +32,8 @@ const BACKGROUND_PER_SECOND: u32 = 1_000;
 const LIMIT: usize = 20;
 /// The longest wait for anything.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a bulk load may take until all of it is found.
+const INDEX_PATIENCE: Duration = Duration::from_mins(20);
 
 fn main() -> ExitCode {
     sut::main(all)
@@ -75,7 +77,7 @@ async fn bulk(manifest: &Manifest, client: &Client, server: &Server) -> Result<(
         let ask = server.question_with("search", &body);
         let found = client.ask(ask, PATIENCE).await?;
         // A question waits some seconds for the index, no longer.
-        if found.get("problem").is_none() || began.elapsed() > PATIENCE {
+        if found.get("problem").is_none() || began.elapsed() > INDEX_PATIENCE {
             break found;
         }
     };

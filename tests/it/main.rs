@@ -39,6 +39,7 @@ mod history;
 mod hostile;
 mod idempotency;
 mod impact;
+mod least_privilege;
 mod mirror;
 mod problems;
 mod promotion;

@@ -18,6 +18,8 @@ pub(crate) struct TestBroker {
     url: String,
     namespace: String,
     node: Option<TempDir>,
+    /// Whether another cleans up.
+    is_view: bool,
 }
 
 impl TestBroker {
@@ -46,6 +48,19 @@ impl TestBroker {
             url: url.to_owned(),
             namespace: namespace(),
             node: None,
+            is_view: false,
+        }
+    }
+
+    /// The same broker and namespace as another user reaches them.
+    pub(crate) fn seen_by(&self, user: &str, password: &str, virtual_host: &str) -> Self {
+        let (_, place) = self.url.split_once('@').expect("a user in the URL");
+        let (place, _) = place.rsplit_once('/').expect("a virtual host in the URL");
+        Self {
+            url: format!("amqp://{user}:{password}@{place}/{virtual_host}"),
+            namespace: self.namespace.clone(),
+            node: None,
+            is_view: true,
         }
     }
 
@@ -59,6 +74,7 @@ impl TestBroker {
             url,
             namespace: namespace(),
             node: Some(node),
+            is_view: false,
         }
     }
 
@@ -145,6 +161,9 @@ impl Drop for TestBroker {
         if let Some(node) = &self.node {
             // A failed stop must not hide why the test failed.
             let _ = run("stop", node.path(), &[]);
+            return;
+        }
+        if self.is_view {
             return;
         }
         // Another thread, since the test's own is within a runtime.
