@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use domesday::broker::{Client, Config, FaultKind, StreamOffset};
+use domesday::broker::{Client, Config, FaultKind, Names, StreamOffset};
 use lapin::BasicProperties;
 use lapin::options::{BasicPublishOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -91,36 +91,8 @@ async fn refuses(client: &TestClient, exchange: &str) {
     assert!(fault.to_string().contains(exchange), "{fault}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_private_broker_with_the_permissions_of_the_readme_is_enough_for_each_role() {
-    let roles = tokio::task::block_in_place(Roles::set_up);
-    let names = roles.0.config().names().unwrap();
-    let _server = TestServer::start(&roles.of("domesday")).await;
-
-    // Who deploys commands and asks.
-    let deployer = roles.client("deployer").await;
-    let put = json!({"id": "db-1", "kind": "postgres"});
-    let reply = deployer.applied("resource.put", put).await;
-    assert_eq!(deployer.find("postgres", &reply).await, ["db-1"]);
-    let ran = roles.run(
-        "deployer",
-        &["apply", "--file", "-"],
-        "{\"type\": \"resource\", \"id\": \"web-1\", \"kind\": \"vm\"}",
-    );
-    ran.await.expect(0);
-
-    // Who only asks does not command.
-    let dashboard = roles.client("dashboard").await;
-    dashboard
-        .question("graph.dependents", json!({"args": {"id": "db-1"}}))
-        .await;
-    roles
-        .run("dashboard", &["search", "postgres"], "")
-        .await
-        .expect(0);
-    refuses(&dashboard, &names.commands()).await;
-
-    // A service reads events into a queue of its own, and the stream of changes.
+/// A service reads events into a queue of its own, and the stream of changes.
+async fn reads_events(roles: &Roles, names: &Names, deployer: &TestClient) {
     let (_connection, channel) = roles.of("billing").amqp().await;
     let durable = QueueDeclareOptions {
         durable: true,
@@ -157,20 +129,10 @@ async fn a_private_broker_with_the_permissions_of_the_readme_is_enough_for_each_
             .expect("in time");
         delivery.expect("open").expect("an event");
     }
-    drop((queue, stream));
+}
 
-    // A person who watches sees what happens.
-    let watching = roles.start("watcher", &["watch", "--count", "1"], "");
-    let seen = async || {
-        deployer
-            .applied("resource.put", json!({"id": "db-3", "kind": "postgres"}))
-            .await;
-        deployer.applied("resource.remove", json!({"id": "db-3"})).await;
-        !watching.out().is_empty()
-    };
-    eventually("the watcher sees a change", SOON, seen).await;
-
-    // What nobody could be answered for waits in the dead letters.
+/// What nobody could be answered for waits in the dead letters.
+async fn letter_dies(roles: &Roles, names: &Names) {
     let (_connection, channel) = roles.of("deployer").amqp().await;
     let commands = names.commands();
     let sent = channel.basic_publish(
@@ -184,8 +146,10 @@ async fn a_private_broker_with_the_permissions_of_the_readme_is_enough_for_each_
     let server_view = roles.of("domesday");
     let is_dead = async || server_view.ready(&names.dead()).await == 1;
     eventually("it is in the dead letters", SOON, is_dead).await;
+}
 
-    // The command line does all that it can.
+/// The command line does all that it can.
+async fn does_all_verbs(roles: &Roles) {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (copy, snapshot, report) = (file("copy"), file("lab.snapshot"), file("report.html"));
@@ -205,6 +169,52 @@ async fn a_private_broker_with_the_permissions_of_the_readme_is_enough_for_each_
         let ran = roles.run("operator", verb, "").await;
         assert_eq!(ran.status.code(), Some(0), "{verb:?}: {}{}", ran.out, ran.err);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_broker_with_the_permissions_of_the_readme_is_enough_for_each_role() {
+    let roles = tokio::task::block_in_place(Roles::set_up);
+    let names = roles.0.config().names().unwrap();
+    let _server = TestServer::start(&roles.of("domesday")).await;
+
+    // Who deploys commands and asks.
+    let deployer = roles.client("deployer").await;
+    let put = json!({"id": "db-1", "kind": "postgres"});
+    let reply = deployer.applied("resource.put", put).await;
+    assert_eq!(deployer.find("postgres", &reply).await, ["db-1"]);
+    let ran = roles.run(
+        "deployer",
+        &["apply", "--file", "-"],
+        "{\"type\": \"resource\", \"id\": \"web-1\", \"kind\": \"vm\"}",
+    );
+    ran.await.expect(0);
+
+    // Who only asks does not command.
+    let dashboard = roles.client("dashboard").await;
+    dashboard
+        .question("graph.dependents", json!({"args": {"id": "db-1"}}))
+        .await;
+    roles
+        .run("dashboard", &["search", "postgres"], "")
+        .await
+        .expect(0);
+    refuses(&dashboard, &names.commands()).await;
+
+    reads_events(&roles, &names, &deployer).await;
+
+    // A person who watches sees what happens.
+    let watching = roles.start("watcher", &["watch", "--count", "1"], "");
+    let seen = async || {
+        deployer
+            .applied("resource.put", json!({"id": "db-3", "kind": "postgres"}))
+            .await;
+        deployer.applied("resource.remove", json!({"id": "db-3"})).await;
+        !watching.out().is_empty()
+    };
+    eventually("the watcher sees a change", SOON, seen).await;
+
+    letter_dies(&roles, &names).await;
+    does_all_verbs(&roles).await;
 
     // Another site follows with what its user may.
     let other = TestBroker::get();
