@@ -6,15 +6,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::{Ended, Fault, begin, now};
-use crate::api::{self, Api, Notice};
+use crate::api::{Api, Notice};
 use crate::broker::{self, ChangeLog, Lease, Purpose, Session};
 use crate::config::Config;
 use crate::domain::{Role, Standing};
 use crate::engine::{Engine, FailAt};
 use crate::replica::{self, Claim, Follower, HandOver, Lookout, Replica, Stage, Turn};
 
-/// A session that lasted this long was a good one: the waits between sessions start small again.
-const GOOD_SESSION: Duration = Duration::from_secs(30);
 /// The wait after another copy could not be had.
 const COPY_WAIT: Duration = Duration::from_mins(1);
 /// Between two looks whether the queue of commands is empty.
@@ -22,8 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// An instance that runs.
 pub(super) struct Instance<'a> {
-    config: &'a Config,
-    replica: Replica,
+    pub(super) config: &'a Config,
+    pub(super) replica: Replica,
     fail_at: FailAt,
 }
 
@@ -53,8 +51,7 @@ impl<'a> Instance<'a> {
         loop {
             let mut turn = match role {
                 Role::Primary => {
-                    let session =
-                        async |session: &Session| Box::pin(self.contend(session, draining.clone())).await;
+                    let session = async |session: &Session, ends| Box::pin(self.contend(session, ends)).await;
                     self.sessions(Purpose::Serve, draining.clone(), session).await?
                 }
                 Role::Secondary => Box::pin(self.be_secondary(draining.clone())).await?,
@@ -110,10 +107,10 @@ impl<'a> Instance<'a> {
             role: Role::Secondary,
             ..self.api()
         };
-        let session = async |session: &Session| {
+        let session = async |session: &Session, ends| {
             tracing::info!(namespace = self.config.broker.namespace, "answering questions");
             tokio::select! {
-                ended = api.answer(session, draining.clone()) => Ok(ended.map(|()| Turn::Done)?),
+                ended = api.answer(session, ends) => Ok(ended.map(|()| Turn::Done)?),
                 turn = self.replica.obey(session, Some(&follower)) => Ok(turn?),
                 fault = self.report(&api, session) => Err(fault),
             }
@@ -155,11 +152,13 @@ impl<'a> Instance<'a> {
             role: Role::Secondary,
             ..self.api()
         };
-        let session = async |session: &Session| {
+        let session = async |session: &Session, mut ends: watch::Receiver<bool>| {
+            let answering = ends.clone();
             tokio::select! {
-                ended = api.answer(session, draining.clone()), if role == Role::Secondary => {
+                ended = api.answer(session, answering), if role == Role::Secondary => {
                     Ok(ended.map(|()| Turn::Done)?)
                 }
+                _ = ends.wait_for(|ends| *ends), if role == Role::Primary => Ok(Turn::Done),
                 turn = self.replica.obey(session, None) => Ok(turn?),
             }
         };
@@ -224,72 +223,6 @@ impl<'a> Instance<'a> {
             Err(replica::Fault::Broker(fault)) => Err(fault.into()),
             Err(fault) => Err(Fault::Process(std::io::Error::other(fault))),
             Ok(()) => std::future::pending().await,
-        }
-    }
-
-    /// One session after the other, until draining is done or there is no use in going on.
-    async fn sessions(
-        &self,
-        purpose: Purpose,
-        mut draining: watch::Receiver<bool>,
-        work: impl AsyncFn(&Session) -> Result<Turn, Ended>,
-    ) -> Result<Turn, Fault> {
-        let Config { broker, instance, .. } = self.config;
-        let mut backoff = broker.backoff();
-        loop {
-            let session = tokio::select! {
-                session = Session::open_with_retry(purpose, broker, &instance.name) => session?,
-                _ = draining.wait_for(|draining| *draining) => return Ok(Turn::Done),
-            };
-            let began = tokio::time::Instant::now();
-            let ended = work(&session).await;
-            session.close().await;
-            let fault = match ended {
-                Ok(turn) => return Ok(turn),
-                Err(fault) => fault,
-            };
-            let fault = self.curable(fault).await?;
-            if began.elapsed() >= GOOD_SESSION {
-                backoff.reset();
-            }
-            let Some(wait) = backoff.next() else {
-                return Err(match fault {
-                    Ended::Api(api::Fault::Broker(fault)) | Ended::Broker(fault) => fault.into(),
-                    other => std::io::Error::other(other).into(),
-                });
-            };
-            tracing::warn!(
-                fault = &fault as &dyn std::error::Error,
-                wait_ms = wait.as_millis(),
-                "the session ended"
-            );
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                _ = draining.wait_for(|draining| *draining) => return Ok(Turn::Done),
-            }
-        }
-    }
-
-    /// Gives back what another session may heal.
-    async fn curable(&self, fault: Ended) -> Result<Ended, Fault> {
-        let engine = &self.replica.engine;
-        match fault {
-            Ended::Api(api::Fault::Engine(fault)) | Ended::Replica(replica::Fault::Engine(fault)) => {
-                Err(Fault::Engine(Arc::new(fault)))
-            }
-            Ended::Api(api::Fault::Stopped(_)) | Ended::Replica(replica::Fault::Stopped(_)) => {
-                Err(Fault::Engine(engine.failed().await))
-            }
-            // Somebody took a permission away, or changed an object of ours: trying again is of no use.
-            Ended::Api(api::Fault::Broker(fault))
-            | Ended::Replica(replica::Fault::Broker(fault))
-            | Ended::Broker(fault)
-                if fault.is_permanent() =>
-            {
-                Err(fault.into())
-            }
-            Ended::Replica(fault) if fault.is_permanent() => Err(Fault::Replica(fault)),
-            fault => Ok(fault),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod begin;
 mod instance;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

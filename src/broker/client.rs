@@ -9,9 +9,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::access::{Access, Seen};
+use super::certificate::Certificates;
 use super::config::Config;
-use super::connection::{Health, Link, address, closed};
+use super::connection::{Health, Link, closed};
 use super::consumer::{Consumer, Delivery, StreamOffset, Subscription};
+use super::dial::address;
 use super::fault::{Fault, FaultKind, PublishFault};
 use super::message::{Message, short};
 use super::park::Origin;
@@ -25,7 +28,9 @@ const REPLIES: &str = "amq.rabbitmq.reply-to";
 /// needs only the permission to write to the exchanges, and to read events.
 pub struct Client {
     link: Link,
-    user: String,
+    user: Option<String>,
+    seen: Seen,
+    certificates: Certificates,
     publisher: Publisher,
     health: Arc<Health>,
     waiting: Arc<Waiting>,
@@ -49,11 +54,11 @@ impl Client {
     /// [`Fault::is_permanent`] tells whether trying again can help.
     pub async fn connect(config: &Config, name: &str) -> Result<Self, Fault> {
         config.validate()?;
-        let uri = config.uri()?;
+        let access = Access::read(config).await?;
         let limit = config.connect_timeout();
         let opening = async {
             let health = Health::new();
-            let link = Link::open(&uri, name, &health, limit).await?;
+            let link = Link::open(&access, name, &health, limit).await?;
             let channel = link.channel().await?;
             let subscription = Subscription {
                 queue: REPLIES,
@@ -70,8 +75,10 @@ impl Client {
             let waiting = Arc::new(Waiting::default());
             let replies = tokio::spawn(hand_out(consumer, Arc::clone(&waiting)));
             Ok(Self {
+                seen: access.seen,
+                certificates: link.certificates(&access),
+                user: access.user.clone(),
                 link,
-                user: uri.authority.userinfo.username.clone(),
                 publisher,
                 health,
                 waiting,
@@ -80,14 +87,23 @@ impl Client {
             })
         };
         tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
-            let doing = format!("connecting to the broker at {}", address(&uri));
+            let doing = format!("connecting to the broker at {}", address(&access.uri));
             Err(Fault::deadline(&doing, limit, "is it a broker, and is it up?"))
         })
     }
 
+    /// The certificates of the connection.
+    pub const fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    pub(super) const fn seen(&self) -> Seen {
+        self.seen
+    }
+
     /// Sends `message` and waits for its reply, at most `timeout` in all. It gets a `message_id` if it has none,
-    /// a `correlation_id` if it has none, our user as `user_id` if it has none (which the broker checks), and always our
-    /// `reply_to`.
+    /// a `correlation_id` if it has none, our user, where we know it, as `user_id` if it has none (which the broker checks),
+    /// and always our `reply_to`.
     ///
     /// # Errors
     ///
@@ -106,7 +122,7 @@ impl Client {
             .clone();
         let correlation = message.correlation_id.get_or_insert(id).clone();
         message.reply_to = Some(REPLIES.to_owned());
-        message.user_id.get_or_insert_with(|| self.user.clone());
+        message.user_id = message.user_id.or_else(|| self.user.clone());
         let waiting = self.waiting.enter(&correlation)?;
         let asking = self.ask(exchange, routing_key, &message, timeout, waiting);
         match tokio::time::timeout(timeout, asking).await {

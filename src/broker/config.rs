@@ -11,15 +11,18 @@ use serde::Deserialize;
 use super::backoff::Backoff;
 use super::change_log::ChangeLog;
 use super::fault::{Fault, FaultKind};
+use super::tls::Tls;
 
 /// How to reach the broker, and how its objects are to be. Every key has a default.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `amqp://[user[:password]@]host[:port][/vhost]`. A password is better kept in the file of `url_file`.
+    /// `amqp[s]://[user[:password]@]host[:port][/vhost]`. A password is better kept in the file of `url_file`.
     pub url: String,
     /// A file that holds the whole URL and nothing else; it replaces `url`.
     pub url_file: Option<PathBuf>,
+    /// Certificates, for a URL that is `amqps`.
+    pub tls: Tls,
     /// The first part of the name of every exchange and queue: 1 to 64 of `A-Z a-z 0-9 . _ -`.
     pub namespace: String,
     /// Commands that may be in flight to us, unanswered.
@@ -38,6 +41,8 @@ pub struct Config {
     pub reconnect_max_ms: u64,
     /// How long to go on trying, in seconds: every retry has an end.
     pub reconnect_give_up_s: u64,
+    /// Time between two looks whether the files of the URL and the certificates hold something else, in milliseconds.
+    pub reload_interval_ms: u64,
     /// How often a command may be delivered before it goes to the dead letters.
     pub delivery_limit: u32,
     /// How long a question may wait in its queue, in milliseconds.
@@ -56,6 +61,9 @@ pub struct Config {
     pub commands_max_length: u32,
     /// The largest body that we publish, in bytes. A larger one that arrives is handed over all the same.
     pub message_bytes_max: usize,
+    /// Where these settings stand in the configuration, for messages about them.
+    #[serde(skip)]
+    pub section: &'static str,
 }
 
 impl Default for Config {
@@ -63,6 +71,7 @@ impl Default for Config {
         Self {
             url: "amqp://localhost:5672".to_owned(),
             url_file: None,
+            tls: Tls::default(),
             namespace: "domesday".to_owned(),
             prefetch_commands: 1000,
             prefetch_questions: 64,
@@ -72,6 +81,7 @@ impl Default for Config {
             reconnect_initial_ms: 200,
             reconnect_max_ms: 15_000,
             reconnect_give_up_s: 3600,
+            reload_interval_ms: 10_000,
             delivery_limit: 10,
             question_ttl_ms: 30_000,
             change_log: ChangeLog::Stream,
@@ -81,6 +91,7 @@ impl Default for Config {
             dead_max_length: 100_000,
             commands_max_length: 1_000_000,
             message_bytes_max: 8 * 1024 * 1024 + 64 * 1024,
+            section: "broker",
         }
     }
 }
@@ -91,6 +102,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("url", &redacted(&self.url))
             .field("url_file", &self.url_file)
+            .field("tls", &self.tls)
             .field("namespace", &self.namespace)
             .field("prefetch_commands", &self.prefetch_commands)
             .field("prefetch_questions", &self.prefetch_questions)
@@ -100,6 +112,7 @@ impl fmt::Debug for Config {
             .field("reconnect_initial_ms", &self.reconnect_initial_ms)
             .field("reconnect_max_ms", &self.reconnect_max_ms)
             .field("reconnect_give_up_s", &self.reconnect_give_up_s)
+            .field("reload_interval_ms", &self.reload_interval_ms)
             .field("delivery_limit", &self.delivery_limit)
             .field("question_ttl_ms", &self.question_ttl_ms)
             .field("change_log", &self.change_log)
@@ -109,6 +122,7 @@ impl fmt::Debug for Config {
             .field("dead_max_length", &self.dead_max_length)
             .field("commands_max_length", &self.commands_max_length)
             .field("message_bytes_max", &self.message_bytes_max)
+            .field("section", &self.section)
             .finish()
     }
 }
@@ -122,6 +136,7 @@ impl Config {
     pub fn validate(&self) -> Result<(), Fault> {
         Names::new(&self.namespace)?;
         self.change_log.check(&self.change_queues)?;
+        self.tls.check(self.section)?;
         let positive = [
             ("prefetch_commands", u64::from(self.prefetch_commands)),
             ("prefetch_questions", u64::from(self.prefetch_questions)),
@@ -129,6 +144,7 @@ impl Config {
             ("confirm_timeout_ms", self.confirm_timeout_ms),
             ("heartbeat_s", u64::from(self.heartbeat_s)),
             ("reconnect_initial_ms", self.reconnect_initial_ms),
+            ("reload_interval_ms", self.reload_interval_ms),
             ("delivery_limit", u64::from(self.delivery_limit)),
             ("question_ttl_ms", u64::from(self.question_ttl_ms)),
             ("changes_max_bytes", self.changes_max_bytes),
@@ -172,7 +188,8 @@ impl Config {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(text.trim().to_owned()),
             Err(error) => Err(setting(format!(
-                "broker.url_file {} cannot be read: {error}",
+                "{}.url_file {} cannot be read: {error}",
+                self.section,
                 path.display()
             ))),
         }
@@ -204,20 +221,25 @@ impl Config {
         Duration::from_millis(self.confirm_timeout_ms)
     }
 
-    pub(super) fn uri(&self) -> Result<AMQPUri, Fault> {
-        let url = self.url()?;
+    pub(super) fn reload_interval(&self) -> Duration {
+        Duration::from_millis(self.reload_interval_ms)
+    }
+
+    /// The parts of a URL, with the settings of ours that it leaves out.
+    pub(super) fn parse(&self, url: &str) -> Result<AMQPUri, Fault> {
         let invalid = |why: &str| {
             setting(format!(
-                "broker.url `{}` is not a broker URL ({why}): write amqp://user@host:5672/vhost",
-                redacted(&url)
+                "{}.url `{}` is not a broker URL ({why}): write amqp://user@host:5672/vhost, or amqps://user@host:5671/vhost",
+                self.section,
+                redacted(url)
             ))
         };
         let mut uri: AMQPUri = url.parse().map_err(|why: String| {
             // The parser may quote the whole URL, and with it the password.
-            invalid(if why.contains(&url) { "no host" } else { &why })
+            invalid(if why.contains(url) { "no host" } else { &why })
         })?;
         // The parser takes an IPv6 address for no host at all, which would mean localhost.
-        if let Some(address) = bracketed(&url) {
+        if let Some(address) = bracketed(url) {
             let address: Ipv6Addr = address.parse().map_err(|_| invalid("bad IPv6 address"))?;
             uri.authority.host = address.to_string();
         }
@@ -376,7 +398,7 @@ mod tests {
                 ..Config::default()
             };
             assert!(!format!("{config:?}").contains("cret"), "{config:?}");
-            if let Err(fault) = config.uri() {
+            if let Err(fault) = config.parse(url) {
                 assert!(!fault.to_string().contains("cret"), "{fault}");
             }
         }
@@ -384,11 +406,8 @@ mod tests {
 
     #[test]
     fn an_ipv6_host_is_not_taken_for_localhost() {
-        let config = Config {
-            url: "amqp://guest:a%5B@[2001:db8::1]:5/%2f".to_owned(),
-            ..Config::default()
-        };
-        let uri = config.uri().expect("a good URL");
+        let url = "amqp://guest:a%5B@[2001:db8::1]:5/%2f";
+        let uri = Config::default().parse(url).expect("a good URL");
         assert_eq!(uri.authority.host, "2001:db8::1");
         assert_eq!(uri.authority.port, 5);
         assert_eq!(uri.vhost, "/");

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lapin::uri::AMQPUri;
 use lapin::{Channel, ConnectionProperties, Event};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::fault::{Fault, FaultKind, broker_words};
+use super::access::Access;
+use super::certificate::{Certificate, Certificates};
+use super::dial::dial;
+use super::fault::{Fault, FaultKind};
 
 /// How often the watcher looks at the state itself, in case an event was missed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -101,12 +103,13 @@ pub(super) struct Link {
     health: Arc<Health>,
     watcher: JoinHandle<()>,
     limit: Duration,
+    theirs: Option<Certificate>,
 }
 
 impl Link {
     /// Connects. The caller sets the deadline of it all; `limit` is that of each later call.
     pub(super) async fn open(
-        uri: &AMQPUri,
+        access: &Access,
         name: &str,
         health: &Arc<Health>,
         limit: Duration,
@@ -115,9 +118,7 @@ impl Link {
             .with_connection_name(name.into())
             .with_client_property("product".into(), "domesday".into())
             .with_client_property("version".into(), env!("CARGO_PKG_VERSION").into());
-        let connection = lapin::Connection::connect_uri(uri.clone(), properties)
-            .await
-            .map_err(|error| refused(uri, error))?;
+        let (connection, theirs) = dial(access, properties).await?;
         let watcher = tokio::spawn(watch(
             Arc::clone(health),
             connection.events_listener(),
@@ -128,7 +129,16 @@ impl Link {
             health: Arc::clone(health),
             watcher,
             limit,
+            theirs,
         })
+    }
+
+    /// The certificates of this connection, which was made with `access`.
+    pub(super) fn certificates(&self, access: &Access) -> Certificates {
+        Certificates {
+            ours: access.secured.as_ref().and_then(|secured| secured.ours.clone()),
+            theirs: self.theirs.clone(),
+        }
     }
 
     /// A new channel. Opening one writes to the socket, so it waits while the broker blocks this connection.
@@ -204,36 +214,6 @@ pub(super) async fn within<T>(
 
 pub(super) fn closed() -> Fault {
     Fault::new(FaultKind::Closed, "the session with the broker is closed")
-}
-
-pub(super) fn address(uri: &AMQPUri) -> String {
-    format!("{}:{}", uri.authority.host, uri.authority.port)
-}
-
-/// Why there is no connection. The password is in none of it.
-fn refused(uri: &AMQPUri, error: lapin::Error) -> Fault {
-    let (broker, user) = (address(uri), &uri.authority.userinfo.username);
-    match broker_words(&error) {
-        Some((403, _)) => Fault::new(
-            FaultKind::Credentials,
-            format!(
-                "the broker at {broker} refused user `{user}`: check the user and the password in broker.url or broker.url_file"
-            ),
-        ),
-        // A limit on connections passes; a virtual host that is not there, or not for us, stays so.
-        Some((530, words)) if !words.contains("limit") => Fault::new(
-            FaultKind::Credentials,
-            format!(
-                "the broker at {broker} refused virtual host `{}` to user `{user}`: {words}: create it (rabbitmqctl add_vhost), or grant it (rabbitmqctl set_permissions)",
-                uri.vhost
-            ),
-        ),
-        Some((code, words)) => Fault::new(
-            FaultKind::Connection,
-            format!("the broker at {broker} refused the connection with {code} {words}"),
-        ),
-        None => Fault::from_lapin(&format!("connecting to the broker at {broker}"), error),
-    }
 }
 
 #[cfg(test)]

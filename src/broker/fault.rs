@@ -18,6 +18,8 @@ pub enum FaultKind {
     Setting,
     /// The broker does not accept the user and password, or not for this virtual host.
     Credentials,
+    /// One side does not accept the certificate of the other, or does not speak TLS where the other does.
+    Tls,
     /// The user lacks a permission on a queue or exchange.
     Permission,
     /// A queue or exchange exists with other settings than ours.
@@ -104,7 +106,11 @@ impl Fault {
     pub fn is_permanent(&self) -> bool {
         matches!(
             self.kind,
-            FaultKind::Setting | FaultKind::Credentials | FaultKind::Permission | FaultKind::Mismatch
+            FaultKind::Setting
+                | FaultKind::Credentials
+                | FaultKind::Tls
+                | FaultKind::Permission
+                | FaultKind::Mismatch
         )
     }
 }
@@ -166,6 +172,7 @@ mod tests {
         for (kind, permanent) in [
             (FaultKind::Setting, true),
             (FaultKind::Credentials, true),
+            (FaultKind::Tls, true),
             (FaultKind::Permission, true),
             (FaultKind::Mismatch, true),
             (FaultKind::Missing, false),

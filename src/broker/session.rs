@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::access::{Access, Seen};
+use super::certificate::Certificates;
 use super::config::{Config, Names};
-use super::connection::{Health, Link, address};
+use super::connection::{Health, Link};
 use super::consumer::{Consumer, StreamOffset, Subscription};
+use super::dial::address;
 use super::fault::{Fault, PublishFault};
 use super::lease::Lease;
 use super::message::Message;
@@ -35,6 +38,8 @@ pub struct Session {
     publishers: Mutex<Vec<Publisher>>,
     /// The lease, where it was to be had at the opening and nobody has asked for it yet: for the same reason.
     lease: Mutex<Option<Lease>>,
+    seen: Seen,
+    certificates: Certificates,
 }
 
 impl Session {
@@ -49,24 +54,26 @@ impl Session {
     }
 
     /// With `contending`, tries for the lease before the first message.
-    async fn open_to(
+    pub(super) async fn open_to(
         purpose: Purpose,
         contending: bool,
         config: &Config,
         connection_name: &str,
     ) -> Result<Self, Fault> {
         config.validate()?;
-        let uri = config.uri()?;
+        let access = Access::read(config).await?;
         let limit = config.connect_timeout();
         let opening = async {
             let health = Health::new();
             let name = format!("{connection_name}/consume");
-            let consuming = Link::open(&uri, &name, &health, limit).await?;
+            let consuming = Link::open(&access, &name, &health, limit).await?;
             let channel = consuming.channel().await?;
             topology::declare(&channel, config, purpose).await?;
             let name = format!("{connection_name}/publish");
-            let publishing = Link::open(&uri, &name, &health, limit).await?;
+            let publishing = Link::open(&access, &name, &health, limit).await?;
             let session = Self {
+                seen: access.seen,
+                certificates: publishing.certificates(&access),
                 publishing,
                 consuming,
                 health,
@@ -90,7 +97,7 @@ impl Session {
             Ok(session)
         };
         tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
-            let doing = format!("opening a session with the broker at {}", address(&uri));
+            let doing = format!("opening a session with the broker at {}", address(&access.uri));
             Err(Fault::deadline(&doing, limit, "is it a broker, and is it up?"))
         })
     }
@@ -136,6 +143,15 @@ impl Session {
             );
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// The certificates of its connections.
+    pub const fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    pub(super) const fn seen(&self) -> Seen {
+        self.seen
     }
 
     /// The names of the exchanges and queues.

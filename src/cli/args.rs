@@ -29,6 +29,7 @@ use super::report::ReportArgs;
 use super::schema::SchemaArgs;
 use super::snapshot::args::{OpenArgs, SnapshotAction};
 use super::tail::TailAction;
+use super::tls::TlsArgs;
 use super::values::{duration, entity, facet, id, impact_hash, moment, nature};
 
 /// The register of environments and resources, and of what depends on what.
@@ -58,6 +59,9 @@ pub struct Global {
         hide_env = true
     )]
     pub broker: Option<String>,
+    /// Certificates.
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// The namespace of the instance [default: domesday]
     #[arg(
         long,

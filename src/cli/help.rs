@@ -7,6 +7,8 @@ Environment:
                         password stays off the command line
   DOMESDAY_CONFIG       a configuration file, whose [broker] section may name a
                         url_file instead
+  DOMESDAY_TLS_CA       certificates, as --tls-ca; also DOMESDAY_TLS_CERT, _KEY
+                        and _SERVER_NAME
   DOMESDAY_NAMESPACE    the first part of the names of queues and exchanges
   NO_COLOR              no colours
 

@@ -29,6 +29,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod table;
 pub mod tail;
+pub mod tls;
 mod values;
 pub mod watch;
 mod whole;
@@ -86,78 +87,78 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Verb::Completions { shell } => completions(shell, output),
         Verb::Apply(args) => apply::run(&args, &global, output),
         Verb::Remove(args) => {
-            let session = open(&global, "remove", PATIENCE)?;
+            let session = open(&global, output, "remove", PATIENCE)?;
             wait(change::remove(&args, &session, output))
         }
         Verb::Restore(args) => {
-            let session = open(&global, "restore", PATIENCE)?;
+            let session = open(&global, output, "restore", PATIENCE)?;
             wait(change::restore(&args, &session, output))
         }
         Verb::Search(args) => {
-            let register = Register::Served(Box::new(open(&global, "search", PATIENCE)?));
+            let register = Register::Served(Box::new(open(&global, output, "search", PATIENCE)?));
             wait(search::run(&args, &register, output))
         }
         Verb::Graph(args) => {
-            let register = Register::Served(Box::new(open(&global, "graph", PATIENCE)?));
+            let register = Register::Served(Box::new(open(&global, output, "graph", PATIENCE)?));
             wait(graph::run(&args, &register, output))
         }
         Verb::History(args) => {
-            let register = Register::Served(Box::new(open(&global, "history", PATIENCE)?));
+            let register = Register::Served(Box::new(open(&global, output, "history", PATIENCE)?));
             wait(past::history(&args, &register, output))
         }
         Verb::Compare(args) => {
-            let register = Register::Served(Box::new(open(&global, "compare", PATIENCE)?));
+            let register = Register::Served(Box::new(open(&global, output, "compare", PATIENCE)?));
             wait(past::compare(&args, &register, output))
         }
         Verb::Watch(args) => {
-            let session = open(&global, "watch", PATIENCE)?;
+            let session = open(&global, output, "watch", PATIENCE)?;
             wait(watch::run(&args, global.timeout, &session, output))
         }
         Verb::Dead { action } => {
-            let session = open(&global, "dead", PATIENCE)?;
+            let session = open(&global, output, "dead", PATIENCE)?;
             wait(dead::run(&action, &session, output))
         }
         Verb::Mirror(args) => {
             let patience = if args.once { PATIENCE } else { PATIENCE_OF_MIRROR };
-            let session = open(&global, "mirror", patience)?;
+            let session = open(&global, output, "mirror", patience)?;
             wait(mirror::run(&args, &session, output))
         }
         Verb::Report(args) => {
-            let session = open(&global, "report", PATIENCE)?;
+            let session = open(&global, output, "report", PATIENCE)?;
             wait(report::run(&args, &session, output))
         }
         Verb::Snapshot { action } => snapshot(&action, &global, output),
         Verb::Open(args) => snapshot::open(&args, output),
         Verb::Tail { action } => tail::run(&action, output),
         Verb::Status(args) => {
-            let session = open(&global, "status", PATIENCE)?;
+            let session = open(&global, output, "status", PATIENCE)?;
             wait(instances::status(&args, &session, output))
         }
         Verb::Promote(args) => {
-            let session = open(&global, "promote", PATIENCE)?;
+            let session = open(&global, output, "promote", PATIENCE)?;
             wait(instances::promote(&args, &session, output))
         }
         Verb::SwitchOver(args) => {
-            let session = open(&global, "switch-over", PATIENCE)?;
+            let session = open(&global, output, "switch-over", PATIENCE)?;
             wait(instances::switch_over(&args, &session, output))
         }
         Verb::Drill(args) => {
-            let session = open(&global, "drill", PATIENCE)?;
+            let session = open(&global, output, "drill", PATIENCE)?;
             wait(instances::drill(&args, &session, output))
         }
         Verb::Secondary {
             action: SecondaryAction::Reseed(args),
         } => {
-            let session = open(&global, "secondary reseed", PATIENCE)?;
+            let session = open(&global, output, "secondary reseed", PATIENCE)?;
             wait(instances::reseed(&args, &session, output))
         }
         Verb::Ping(args) => {
-            let session = open(&global, "ping", PATIENCE)?;
+            let session = open(&global, output, "ping", PATIENCE)?;
             wait(ping::run(&args, &session, output))
         }
         Verb::Send(args) => {
             let order = send::order(&args)?;
-            let session = open(&global, "send", PATIENCE)?;
+            let session = open(&global, output, "send", PATIENCE)?;
             wait(send::run(&args, &order, &session, output))
         }
     }
@@ -166,7 +167,7 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
 fn snapshot(action: &SnapshotAction, global: &Global, output: &mut Output) -> Result<Exit, Failure> {
     match action {
         SnapshotAction::Save(args) => {
-            let session = open(global, "snapshot save", PATIENCE_OF_SNAPSHOT)?;
+            let session = open(global, output, "snapshot save", PATIENCE_OF_SNAPSHOT)?;
             wait(snapshot::save(args, &session, output))
         }
         SnapshotAction::Inspect { file, json } => snapshot::inspect(file, *json, output),
@@ -175,8 +176,11 @@ fn snapshot(action: &SnapshotAction, global: &Global, output: &mut Output) -> Re
     }
 }
 
-fn open(global: &Global, verb: &str, patience: Duration) -> Result<Session, Failure> {
+fn open(global: &Global, output: &mut Output, verb: &str, patience: Duration) -> Result<Session, Failure> {
     let config = settings::broker_config(global)?;
+    if let Some(warning) = config.tls.exposed_key() {
+        output.tell_warning(&warning);
+    }
     let name = format!("domesday {verb}");
     Session::new(config, &name, global.timeout.unwrap_or(patience))
 }

@@ -85,6 +85,11 @@ impl Output {
         drop(told);
     }
 
+    /// Tells what is not as it should be, and no reason to stop.
+    pub fn tell_warning(&mut self, what: &str) {
+        self.tell(&format!("{NOTICE}warning:{NOTICE:#} {}", visible(what)));
+    }
+
     /// Tells an error and what to do about it.
     pub fn tell_error(&mut self, what: &str, hint: &str) {
         self.tell(&format!("{ALARM}error:{ALARM:#} {}", visible(what)));

@@ -7,6 +7,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::settings::prefer_command_line;
 use crate::app::{self, chain};
+use crate::broker::Tls;
 use crate::config::Config;
 use crate::domain::Role;
 use crate::telemetry;
@@ -41,7 +42,14 @@ pub fn check_config(file: Option<&Path>, global: &Global, output: &mut Output) -
     let Some(file) = file.or(global.config.as_deref()) else {
         return Err(Failure::usage("no file to check").hint("write `domesday config check FILE`"));
     };
-    load(file)?;
+    let config = load(file)?;
+    let source = &config.replication.source;
+    for warning in [&config.broker.tls, &source.tls]
+        .into_iter()
+        .filter_map(Tls::exposed_key)
+    {
+        output.tell_warning(&warning);
+    }
     output.print(&format!("{}: fine\n", file.display()))?;
     Ok(Exit::Ok)
 }

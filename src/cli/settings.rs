@@ -41,6 +41,7 @@ pub(super) fn prefer_command_line(config: &mut broker::Config, global: &Global) 
         config.url.clone_from(url);
         config.url_file = None;
     }
+    global.tls.prefer(&mut config.tls);
     if let Some(namespace) = &global.namespace {
         config.namespace.clone_from(namespace);
     }

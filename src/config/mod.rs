@@ -173,6 +173,14 @@ impl Config {
     /// [`Fault`] with the key, and what to do.
     pub fn check(&self) -> Result<(), Fault> {
         self.broker.validate()?;
+        let source = &self.replication.source;
+        source.broker(&self.broker).validate()?;
+        if source.tls.is_set() && !source.has_url() {
+            return Err(Fault::Setting {
+                key: "replication.source.tls",
+                what: "is set, and replication.source.url is not: a source on our own broker has the certificates of broker.tls".to_owned(),
+            });
+        }
         let positive = [
             ("engine.queue_commands_max", self.engine.queue_commands_max),
             ("engine.commit_commands_max", self.engine.commit_commands_max),
@@ -249,6 +257,36 @@ mod tests {
     fn a_wrong_type_is_refused_with_its_line() {
         let text = Config::parse("[broker]\nnamespace = 7\n").unwrap_err();
         assert!(text.contains("line 2") && text.contains("string"), "{text}");
+    }
+
+    #[test]
+    fn a_source_has_the_certificates_of_its_url() {
+        let check = |text: &str| Config::parse(text).unwrap().check().unwrap_err().to_string();
+        let text = "[replication.source.tls]\nca_file = 'ca.pem'\n";
+        assert!(
+            check(text).starts_with("replication.source.tls is set"),
+            "{}",
+            check(text)
+        );
+        let text = "[broker.tls]\nkey_file = 'key.pem'\n";
+        assert!(
+            check(text).starts_with("broker.tls.certificate_file is missing"),
+            "{}",
+            check(text)
+        );
+        let text = "[replication.source]\nurl = 'amqps://h'\ntls.certificate_file = 'c.pem'\n";
+        let refusal = check(text);
+        assert!(
+            refusal.starts_with("replication.source.tls.key_file is missing"),
+            "{refusal}"
+        );
+        let ours = "[broker.tls]\nca_file = 'a'\n[replication.source]\n";
+        let config = Config::parse(&format!("{ours}namespace = 'n'")).unwrap();
+        let source = config.replication.source.broker(&config.broker);
+        assert_eq!(source.tls, config.broker.tls, "of one broker");
+        let config = Config::parse(&format!("{ours}url = 'amqps://h'")).unwrap();
+        let source = config.replication.source.broker(&config.broker);
+        assert!(!source.tls.is_set(), "no certificate goes to another broker");
     }
 
     #[test]

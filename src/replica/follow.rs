@@ -130,13 +130,25 @@ impl Follower {
 
     /// One connection. Ends where it is to begin anew at `from`.
     async fn session(&self, from: &mut StreamOffset) -> Result<(), Fault> {
-        let client = Client::connect(&self.source, &format!("{}/follow", self.replica.instance)).await?;
+        let name = format!("{}/follow", self.replica.instance);
+        let client = Client::connect(&self.source, &name).await?;
         let ended = tokio::select! {
-            ended = self.read(&client, from) => ended,
+            ended = self.read(&client, from) => ended.map(|()| None),
             fault = client.broken() => Err(fault.into()),
+            // It was to show that there can be another.
+            successor = client.successor(&self.source, &name) => Ok(Some(successor)),
+            never = client.certificates().warn_of_expiry(self.source.section, || self.now_s()) => match never {},
         };
         client.close().await;
-        ended
+        if let Some(successor) = ended? {
+            successor.close().await;
+            *from = self.since_last().await?;
+        }
+        Ok(())
+    }
+
+    fn now_s(&self) -> i64 {
+        (self.replica.clock)().0 / 1_000_000
     }
 
     async fn read(&self, client: &Client, from: &mut StreamOffset) -> Result<(), Fault> {

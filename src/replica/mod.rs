@@ -65,6 +65,8 @@ pub struct Source {
     pub url: String,
     /// A file that holds that URL and nothing else; it replaces `url`.
     pub url_file: Option<PathBuf>,
+    /// Certificates for that URL.
+    pub tls: broker::Tls,
     /// Its namespace; empty for that of this instance.
     pub namespace: String,
 }
@@ -75,18 +77,27 @@ impl std::fmt::Debug for Source {
         f.debug_struct("Source")
             .field("url", &broker::redacted(&self.url))
             .field("url_file", &self.url_file)
+            .field("tls", &self.tls)
             .field("namespace", &self.namespace)
             .finish()
     }
 }
 
 impl Source {
-    /// How to reach it: as the broker of this instance, but for what is said otherwise.
+    /// Whether it is on another broker than this instance.
+    pub fn has_url(&self) -> bool {
+        !self.url.is_empty() || self.url_file.is_some()
+    }
+
+    /// How to reach it: as the broker of this instance, but for what is said otherwise. A URL of its own goes with
+    /// certificates of its own, so that none is shown to a broker that it is not meant for.
     pub fn broker(&self, ours: &broker::Config) -> broker::Config {
         let mut theirs = ours.clone();
-        if !self.url.is_empty() || self.url_file.is_some() {
+        if self.has_url() {
             theirs.url.clone_from(&self.url);
             theirs.url_file.clone_from(&self.url_file);
+            theirs.tls.clone_from(&self.tls);
+            theirs.section = "replication.source";
         }
         if !self.namespace.is_empty() {
             theirs.namespace.clone_from(&self.namespace);

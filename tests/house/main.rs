@@ -93,6 +93,7 @@ const FOREIGN: &[Foreign] = &[
     ("petgraph", &["domain/graph"]),
     ("redb", &["store"]),
     ("rust-sugiyama", &["cli"]),
+    ("rustls", &["broker"]),
     ("ruzstd", &["store"]),
     ("saphyr-parser", &["cli"]),
     ("schemars", &["wire"]),
@@ -137,6 +138,7 @@ const FOREIGN: &[Foreign] = &[
     ("tracing", &["broker", "engine", "api", "replica", "app"]),
     ("tracing-subscriber", &["telemetry"]),
     ("uuid", &["broker", "api", "replica", "app", "cli"]),
+    ("x509-parser", &["broker"]),
 ];
 
 /// All that the domain may name of `serde_json`: the vocabulary of free JSON, and no way to read or write it.

@@ -55,5 +55,6 @@ mod snapshots;
 mod standing_by;
 mod subscribe;
 mod sync;
+mod tls;
 mod topology;
 mod violations;

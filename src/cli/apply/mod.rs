@@ -51,7 +51,7 @@ pub fn run(args: &ApplyArgs, global: &Global, output: &mut Output) -> Result<Exi
         ));
     }
     let steps = steps(&mut manifest, args, output);
-    let session = super::open(global, "apply", PATIENCE_OF_APPLY)?;
+    let session = super::open(global, output, "apply", PATIENCE_OF_APPLY)?;
     let began = Instant::now();
     let mut tally = Tally::default();
     let ended = super::wait(send(args, &manifest, steps, &session, &mut tally, output));

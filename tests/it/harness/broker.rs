@@ -10,6 +10,8 @@ use lapin::types::FieldTable;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::certificates::{Identity, free_port};
+
 /// The URL of a broker that the tests may share; unset, each test starts its own.
 const SHARED: &str = "DOMESDAY_TEST_BROKER_URL";
 
@@ -42,6 +44,34 @@ impl TestBroker {
         Self::private_with(&[("RABBITMQ_FEATURE_FLAGS", flags)])
     }
 
+    /// A node of this test's own that speaks TLS on another port, with the certificate of `broker`, asks clients for one
+    /// of `ca`, and lets in by password and by certificate. Gives the node, and the URL of that port without a user.
+    pub(crate) fn private_with_tls(ca: &Path, broker: &Identity) -> (Self, String) {
+        let port = free_port();
+        let (certificate, key) = (&broker.certificate, &broker.key);
+        let settings = format!(
+            "loopback_users.guest = true\n\
+             listeners.ssl.1 = 127.0.0.1:{port}\n\
+             ssl_options.cacertfile = {}\n\
+             ssl_options.certfile = {}\n\
+             ssl_options.keyfile = {}\n\
+             ssl_options.verify = verify_peer\n\
+             ssl_options.fail_if_no_peer_cert = false\n\
+             auth_mechanisms.1 = PLAIN\n\
+             auth_mechanisms.2 = EXTERNAL\n\
+             ssl_cert_login_from = common_name\n",
+            ca.display(),
+            certificate.display(),
+            key.display()
+        );
+        let files = [
+            ("rabbitmq.conf", settings.as_str()),
+            ("enabled_plugins", "[rabbitmq_auth_mechanism_ssl].\n"),
+        ];
+        let node = Self::private_from(&files, &[]);
+        (node, format!("amqps://localhost:{port}/%2f"))
+    }
+
     /// A namespace on a broker that somebody else started and ends.
     pub(crate) fn at(url: &str) -> Self {
         Self {
@@ -65,10 +95,17 @@ impl TestBroker {
     }
 
     fn private_with(variables: &[(&str, &str)]) -> Self {
+        Self::private_from(&[], variables)
+    }
+
+    fn private_from(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
         let node = tempfile::Builder::new()
             .prefix("domesday-broker-")
             .tempdir()
             .expect("a folder for the node");
+        for (name, content) in files {
+            std::fs::write(node.path().join(name), content).expect("written");
+        }
         let url = run_in("start", node.path(), &[], variables).unwrap_or_else(|failure| panic!("{failure}"));
         Self {
             url,

@@ -2,6 +2,7 @@
 
 pub(crate) mod broker;
 pub(crate) mod bulk;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod dice;

@@ -67,6 +67,14 @@ impl TestServer {
         }
     }
 
+    /// The same, which reaches its broker by another URL.
+    pub(crate) fn prepare_at(broker: &TestBroker, url: &str, settings: &str) -> Self {
+        let server = Self::prepare(broker, settings);
+        let text = read(Path::new(&server.config_file())).replace(broker.url(), url);
+        std::fs::write(server.config_file(), text).expect("written");
+        server
+    }
+
     /// The same, of a secondary of the instance on `source`.
     pub(crate) fn prepare_secondary(broker: &TestBroker, source: &TestBroker, settings: &str) -> Self {
         let mut server = Self::prepare_beside(broker, source, settings);
