@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use domesday::domain::{
-    Command, Document, EntityType, Envelope, Expect, Id, Limits, Resource, Step, Timestamp, Trace,
+    Access, Command, Document, EntityType, Envelope, Expect, Id, Limits, Resource, Step, Timestamp, Trace,
 };
 use domesday::engine::{Clock, Engine, FailAt, Setup};
 use domesday::wire;
+use tokio::sync::watch;
 
 use super::Failure;
 
@@ -131,6 +132,7 @@ pub fn engine(folder: &std::path::Path) -> Result<Engine, Failure> {
         limits: Limits::default(),
         new_cluster: "bench".to_owned(),
         new_instance: "bench".to_owned(),
+        access: watch::Sender::new(Arc::new(Access::Open)).subscribe(),
         clock: clock(),
         fail_at: FailAt::default(),
     })?;

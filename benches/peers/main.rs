@@ -17,8 +17,8 @@ use bench::Failure;
 use bench::manifest::{Manifest, engine, put};
 use domesday::domain::graph::Beyond;
 use domesday::domain::{
-    Answer, Crew, Direction, Facet, Findings, Id, Inquiry, Natures, Purpose, Question, Resource, Search,
-    Target,
+    Answer, Crew, Direction, Facet, Findings, Id, Inquiry, Natures, Purpose, Question, Reach, Resource,
+    Search, Target,
 };
 use domesday::engine::Reads;
 
@@ -175,7 +175,9 @@ fn timed(reads: &Reads, question: Question, limit: usize) -> Result<(Duration, A
         deadline: None,
     };
     let began = Instant::now();
-    let answer = reads.answer(&inquiry).map_err(|problem| problem.to_string());
+    let answer = reads
+        .answer(&inquiry, &Reach::Everything)
+        .map_err(|problem| problem.to_string());
     let time = began.elapsed();
     let answer = answer?.ok_or("a question without an answer")?;
     if let (Some(why), Findings::Hits(_)) = (&answer.truncated, &answer.findings)

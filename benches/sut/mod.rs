@@ -219,7 +219,8 @@ impl Server {
         let file = folder.path().join("config.toml");
         let text = format!(
             "[broker]\nurl = {url:?}\nnamespace = {namespace:?}\n[store]\ndirectory = \"{directory}\"\n\
-             [engine]\nacknowledge = \"confirmed\"\n[telemetry]\nlevel = \"warn\"\n{settings}",
+             [engine]\nacknowledge = \"confirmed\"\n[telemetry]\nlevel = \"warn\"\n\
+             [access]\nopen = true\n{settings}",
             url = broker.url,
             directory = folder.path().join("data").display(),
         );

@@ -12,7 +12,8 @@ use super::subscriptions::Reader;
 use super::{Api, Fault, sync, until_drained};
 use crate::broker::{Delivery, Publisher, Session};
 use crate::domain::{
-    Answer, Findings, Inquiry, Pong, Position, Problem, ProblemKind, Question, Role, Subscribe, Timestamp,
+    Answer, Environment, ExplainAccess, Findings, Inquiry, Pong, Position, Problem, ProblemKind, Question,
+    Reach, Role, Subscribe, Timestamp,
 };
 use crate::wire;
 
@@ -79,13 +80,21 @@ impl Desk {
         let address = ReturnAddress::of(&delivery.message, incoming.trace());
         let took_us = move || u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let cluster = self.api.engine.reads().cluster();
+        let actor = delivery.message.user_id.clone().unwrap_or_default();
+        let parsed = parsed.and_then(|inquiry| {
+            let reach = self.api.reach(&actor, inquiry.question.kind())?;
+            Ok((inquiry, reach))
+        });
         // The name of a subscription that begins with this reply.
         let mut begins = None;
         let answered = match parsed {
-            Ok(Inquiry {
-                question: Question::Sync(request),
-                ..
-            }) => {
+            Ok((
+                Inquiry {
+                    question: Question::Sync(request),
+                    ..
+                },
+                reach,
+            )) => {
                 match (self.syncs.clone().try_acquire_owned(), &address.queue) {
                     (Ok(_permit), Some(queue)) => {
                         // Acknowledged first: a sync may take long, and whoever misses its end asks again.
@@ -95,7 +104,7 @@ impl Desk {
                             &self.publisher,
                             &address,
                             queue,
-                            request,
+                            (request, &reach),
                             self.draining,
                         )
                         .await;
@@ -104,19 +113,34 @@ impl Desk {
                     (Err(_), _) => Err(Box::new(too_many_syncs(self.api.config.syncs_max))),
                 }
             }
-            Ok(inquiry) => match &inquiry.question {
+            Ok((inquiry, reach)) => match &inquiry.question {
                 Question::Subscribe(subscribe) => {
-                    let subscribed = self.subscribe(&inquiry, subscribe, &address, now).await?;
+                    let reader = Reader {
+                        queue: String::new(),
+                        actor,
+                        address: address.clone(),
+                    };
+                    let subscribed = self.subscribe(&inquiry, subscribe, reader, now).await?;
                     subscribed.map(|(answer, id)| {
                         let body = self.stand.render(&answer, &id, took_us());
                         begins = Some(id);
                         body
                     })
                 }
+                Question::Explain(asked) => {
+                    let answer = explain(&self.api, asked, &reach);
+                    Ok(wire::render_answer(&answer, cluster, took_us()))
+                }
+                Question::SnapshotBegin { .. } | Question::SnapshotChunk { .. } => {
+                    match self.api.everywhere(&actor, inquiry.question.kind()) {
+                        Ok(()) => self.answer(inquiry, reach, now, took_us).await?,
+                        Err(problem) => Err(problem),
+                    }
+                }
                 Question::Unsubscribe { subscription } => self
                     .unsubscribe(subscription)
                     .map(|answer| wire::render_answer(&answer, cluster, took_us())),
-                _ => self.answer(inquiry, now, took_us).await?,
+                _ => self.answer(inquiry, reach, now, took_us).await?,
             },
             Err(problem) => Err(problem),
         };
@@ -155,27 +179,26 @@ impl Desk {
         &self,
         inquiry: &Inquiry,
         subscribe: &Subscribe,
-        address: &ReturnAddress,
+        reader: Reader,
         now: Timestamp,
     ) -> Result<Result<(Answer, String), Box<Problem>>, Fault> {
-        let queue = subscribe.queue.as_ref().or(address.queue.as_ref());
-        let Some(queue) = queue.filter(|queue| !queue.starts_with(DIRECT_REPLY)) else {
+        let queue = subscribe.queue.as_ref().or(reader.address.queue.as_ref());
+        let Some(queue) = queue.filter(|queue| !queue.starts_with(DIRECT_REPLY)).cloned() else {
             return Ok(Err(Box::new(nowhere_to_tell())));
         };
         if let Err(problem) = reached(&self.api, inquiry, now).await {
             return Ok(Err(problem));
         }
-        let reader = Reader {
-            queue: queue.clone(),
-            address: address.clone(),
-        };
-        self.stand.subscribe(inquiry, subscribe, reader).await
+        self.stand
+            .subscribe(inquiry, subscribe, Reader { queue, ..reader })
+            .await
     }
 
     /// The body of the answer: to find it and to write it down may both take long, so both are done off the async threads.
     async fn answer(
         &self,
         inquiry: Inquiry,
+        reach: Reach,
         now: Timestamp,
         took_us: impl Fn() -> u64 + Send + 'static,
     ) -> Result<Result<Vec<u8>, Box<Problem>>, Fault> {
@@ -186,7 +209,7 @@ impl Desk {
             wire::render_answer(answer, api.engine.reads().cluster(), took_us())
         };
         if matches!(inquiry.question, Question::Ping) {
-            return Ok(Ok(rendered(&self.api, &pong(&self.api))));
+            return Ok(pong(&self.api, &reach).map(|answer| rendered(&self.api, &answer)));
         }
         let _turn = if inquiry.moment.is_some() {
             let turn = tokio::time::timeout(LOOKING_BACK_WAIT, self.looking_back.acquire());
@@ -203,9 +226,12 @@ impl Desk {
             let answer = match &inquiry.question {
                 Question::SnapshotBegin { max_age_ms } => shelf.begin(now, *max_age_ms).map(Some),
                 Question::SnapshotChunk { id, index } => shelf.chunk(id, *index).map(Some),
-                _ => api.engine.reads().answer(&inquiry),
+                _ => api.engine.reads().answer(&inquiry, &reach),
             };
-            answer.map(|answer| rendered(&api, &answer.unwrap_or_else(|| pong(&api))))
+            match answer? {
+                Some(answer) => Ok(rendered(&api, &answer)),
+                None => pong(&api, &reach).map(|answer| rendered(&api, &answer)),
+            }
         });
         Ok(answered.await?)
     }
@@ -301,9 +327,30 @@ async fn reached(api: &Api, inquiry: &Inquiry, now: Timestamp) -> Result<(), Box
     Err(Box::new(problem.fact("epoch", epoch).fact("sequence", sequence)))
 }
 
-fn pong(api: &Api) -> Answer {
+/// What the rules say to somebody, as far as whoever asks may look.
+fn explain(api: &Api, asked: &ExplainAccess, reach: &Reach) -> Answer {
+    let mut environments = match &asked.id {
+        Some(id) => api.engine.reads().environments_around(id),
+        None => Vec::new(),
+    };
+    environments.retain(|environment| reach.holds(environment));
+    let environments: Vec<&Environment> = environments.iter().map(Arc::as_ref).collect();
+    let ruling = api
+        .access
+        .borrow()
+        .explain(&asked.principal, &asked.kind, &environments);
+    Answer {
+        as_of: *api.engine.committed().borrow(),
+        findings: Findings::Ruling(ruling),
+        total: 1,
+        truncated: None,
+        next: None,
+    }
+}
+
+fn pong(api: &Api, reach: &Reach) -> Result<Answer, Box<Problem>> {
     let reads = api.engine.reads();
-    let totals = reads.totals();
+    let totals = reads.totals_within(reach)?;
     let published = *api.engine.published().borrow();
     let pong = Pong {
         instance: api.instance.clone(),
@@ -318,11 +365,11 @@ fn pong(api: &Api) -> Answer {
         resources: totals.resources as u64,
         dependencies: totals.dependencies as u64,
     };
-    Answer {
+    Ok(Answer {
         as_of: totals.position,
         findings: Findings::Pong(pong),
         total: 1,
         truncated: None,
         next: None,
-    }
+    })
 }

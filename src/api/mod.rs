@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::broker::{self, Consumer, Delivery, Lease, PublishFault, Session};
-use crate::domain::Role;
-use crate::engine::{self, Acknowledge, Clock, Engine, FailAt, Point};
+use crate::domain::{Problem, Reach, Role, Warrant};
+use crate::engine::{self, AccessOfNow, Acknowledge, Clock, Engine, FailAt, Point};
 use crate::wire;
 use crate::wire::shape::DrilledBody;
 
@@ -111,6 +111,8 @@ pub struct Api {
     pub prefetch_commands: u16,
     /// Questions that may be in flight.
     pub prefetch_questions: u16,
+    /// Who may do what, as of now.
+    pub access: AccessOfNow,
     /// What tells the time.
     pub clock: Clock,
     /// Where a test lets the process end.
@@ -171,6 +173,24 @@ impl Api {
     /// [`Fault`] where the session or the engine failed.
     pub async fn answer(&self, session: &Session, draining: watch::Receiver<bool>) -> Result<(), Fault> {
         answers::run(&Arc::new(self.clone()), session, draining).await
+    }
+
+    /// How far somebody may go with messages of a type, as of now.
+    fn reach(&self, actor: &str, kind: &str) -> Result<Reach, Box<Problem>> {
+        Warrant::new(&self.access.borrow(), actor).reach(kind)
+    }
+
+    /// Fails where somebody may not go everywhere with messages of a type.
+    fn everywhere(&self, actor: &str, kind: &str) -> Result<(), Box<Problem>> {
+        let access = self.access.borrow();
+        let warrant = Warrant::new(&access, actor);
+        if warrant.reach(kind)? == Reach::Everything {
+            return Ok(());
+        }
+        let problem = warrant.refuse(kind, None);
+        Err(Box::new(problem.hint(
+            "it is about all of the register, and the rules allow it for a part only",
+        )))
     }
 
     /// Publishes a notice of this instance, which has no sequence of its own.

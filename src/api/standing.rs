@@ -66,8 +66,12 @@ impl Stand {
             ..inquiry.clone()
         };
         let question = Arc::new(inquiry.question.of_items());
+        let reach = match self.api.reach(&reader.actor, question.kind()) {
+            Ok(reach) => reach,
+            Err(problem) => return Ok(Err(problem)),
+        };
         let reads = Arc::clone(self.api.engine.reads());
-        let answered = tokio::task::spawn_blocking(move || reads.stand(&inquiry)).await?;
+        let answered = tokio::task::spawn_blocking(move || reads.stand(&inquiry, &reach)).await?;
         let (answer, items) = match answered {
             Ok(answered) => answered,
             // Its question is in there.
@@ -188,6 +192,14 @@ impl Stand {
         while worked < WORK_MAX
             && let Some(standing) = self.subscriptions.behind(Instant::now(), graph, index)
         {
+            // The rules may be others than when it was asked.
+            let reach = match self.api.reach(&standing.reader.actor, standing.question.kind()) {
+                Ok(reach) => reach,
+                Err(problem) => {
+                    self.end(&standing, &problem).await?;
+                    continue;
+                }
+            };
             let reads = Arc::clone(self.api.engine.reads());
             let (question, known) = (Arc::clone(&standing.question), standing.known.clone());
             let answering = tokio::task::spawn_blocking(move || {
@@ -196,7 +208,7 @@ impl Stand {
                     position: known.position,
                     items: &known.items,
                 };
-                (reads.renew(&question, before), began.elapsed())
+                (reads.renew(&question, before, &reach), began.elapsed())
             });
             let (renewed, took) = answering.await?;
             // However short it was, there was some.

@@ -39,6 +39,8 @@ pub(super) struct Bounds {
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
     pub(super) queue: String,
+    /// Who asked, as far as the broker vouches for it; empty where it does not.
+    pub(super) actor: String,
     pub(super) address: ReturnAddress,
 }
 

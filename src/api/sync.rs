@@ -4,7 +4,7 @@
 //! the engine. What is on its way is bounded, and a queue that refuses more (`x-max-length` with `reject-publish`) slows
 //! the sync down; one that is gone ends it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::envelope::{ReturnAddress, event};
 use super::{Api, Fault};
 use crate::broker::{Confirmation, Message, PublishFault, Publisher};
 use crate::domain::{
-    Change, Cursor, Digest, Document, EntityKey, Filter, Id, LINKS_PER_EVENT, SyncRequest, Verdict,
+    Change, Cursor, Digest, Document, EntityKey, Filter, Id, LINKS_PER_EVENT, Reach, SyncRequest, Verdict,
 };
 use crate::engine::{self, AsOf};
 use crate::wire::{self, QueueMessage, SyncOf};
@@ -58,7 +58,7 @@ pub(super) async fn run(
     publisher: &Publisher,
     address: &ReturnAddress,
     queue: &str,
-    request: SyncRequest,
+    (request, reach): (SyncRequest, &Reach),
     mut draining: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
     let mut reader = Reader {
@@ -70,7 +70,7 @@ pub(super) async fn run(
         refusals: 0,
     };
     let ended = tokio::select! {
-        ended = reader.sync(request) => ended,
+        ended = reader.sync(request, reach) => ended,
         _ = draining.wait_for(|draining| *draining) => return Ok(()),
     };
     match ended {
@@ -88,7 +88,7 @@ pub(super) async fn run(
 }
 
 impl Reader<'_> {
-    async fn sync(&mut self, request: SyncRequest) -> Result<(), Lost> {
+    async fn sync(&mut self, request: SyncRequest, reach: &Reach) -> Result<(), Lost> {
         let reads = Arc::clone(self.api.engine.reads());
         let (register, first) = blocking(move || {
             let register = reads.as_of_now()?;
@@ -98,7 +98,12 @@ impl Reader<'_> {
         .await?;
         let position = register.position();
         let cluster = self.api.engine.reads().cluster();
-        let verdict = request.verdict(cluster, position, first);
+        let in_sight = self.api.engine.reads().in_sight(reach);
+        let verdict = match request.verdict(cluster, position, first) {
+            // What is in sight can change without an event of the entity itself.
+            Verdict::Ok if in_sight.is_some() => Verdict::Behind,
+            verdict => verdict,
+        };
         tracing::info!(
             queue = self.queue,
             verdict = verdict.as_str(),
@@ -106,7 +111,7 @@ impl Reader<'_> {
             "sync"
         );
         let of = SyncOf { cluster, position };
-        let part = Arc::new(Part::of(&register, &request).await?);
+        let part = Arc::new(Part::of(&register, &request, in_sight).await?);
         let (count, digest) = part.survey(&register).await?;
         if let (Some(cursor), Verdict::Ok) = (&request.cursor, verdict) {
             self.missed(&register, &part, cursor, of).await?;
@@ -245,23 +250,48 @@ struct Part {
     filter: Filter,
     /// The resources in the filter's environments.
     placed: HashSet<Id>,
+    /// What the reader may see: environments, and the resources in them; `None` for all.
+    in_sight: Option<(BTreeSet<Id>, HashSet<Id>)>,
 }
 
 impl Part {
-    async fn of(register: &Arc<AsOf>, request: &SyncRequest) -> Result<Self, Fault> {
+    async fn of(
+        register: &Arc<AsOf>,
+        request: &SyncRequest,
+        in_sight: Option<BTreeSet<Id>>,
+    ) -> Result<Self, Fault> {
         let (register, filter) = (Arc::clone(register), request.filter.clone());
         blocking(move || {
-            let mut placed = HashSet::new();
-            for environment in &filter.environments {
-                placed.extend(register.members(environment)?);
-            }
-            Ok(Self { filter, placed })
+            let members = |environments: &mut dyn Iterator<Item = &Id>| {
+                let mut members = HashSet::new();
+                for environment in environments {
+                    members.extend(register.members(environment)?);
+                }
+                Ok::<_, engine::Fault>(members)
+            };
+            let seen = |id: &&Id| in_sight.as_ref().is_none_or(|in_sight| in_sight.contains(*id));
+            Ok(Self {
+                // What is in an environment out of sight is not told apart from what is not.
+                placed: members(&mut filter.environments.iter().filter(seen))?,
+                in_sight: match in_sight {
+                    Some(environments) => Some((environments.clone(), members(&mut environments.iter())?)),
+                    None => None,
+                },
+                filter,
+            })
         })
         .await
     }
 
     fn has(&self, document: &Document) -> bool {
-        self.filter.matches(document, |id| self.placed.contains(id))
+        let seen = self
+            .in_sight
+            .as_ref()
+            .is_none_or(|(environments, resources)| match document {
+                Document::Environment(environment) => environments.contains(&environment.id),
+                Document::Resource(resource) => resources.contains(&resource.id),
+            });
+        seen && self.filter.matches(document, |id| self.placed.contains(id))
     }
 
     /// How many entities it has, and their digest.

@@ -10,7 +10,7 @@ use crate::api::{Api, Notice};
 use crate::broker::{self, ChangeLog, Lease, Purpose, Session};
 use crate::config::Config;
 use crate::domain::{Role, Standing};
-use crate::engine::{Engine, FailAt};
+use crate::engine::{AccessOfNow, Engine, FailAt};
 use crate::replica::{self, Claim, Follower, HandOver, Lookout, Replica, Stage, Turn};
 
 /// The wait after another copy could not be had.
@@ -26,14 +26,20 @@ pub(super) struct Instance<'a> {
 }
 
 impl<'a> Instance<'a> {
-    pub(super) fn new(config: &'a Config, engine: &Engine, fail_at: FailAt, lookout: Arc<Lookout>) -> Self {
+    pub(super) fn new(
+        config: &'a Config,
+        engine: &Engine,
+        (access, fail_at): (&AccessOfNow, &FailAt),
+        lookout: Arc<Lookout>,
+    ) -> Self {
         Self {
             config,
-            fail_at,
+            fail_at: fail_at.clone(),
             replica: Replica {
                 engine: engine.clone(),
                 config: config.replication.clone(),
                 instance: config.instance.name.clone(),
+                access: access.clone(),
                 clock: Arc::new(now),
                 lookout,
             },
@@ -431,10 +437,11 @@ impl<'a> Instance<'a> {
             acknowledge: self.config.engine.acknowledge,
             instance: instance.name.clone(),
             role: Role::Primary,
-            behind: Arc::new(move || replica.lacks()),
             namespace: namespace.clone(),
             prefetch_commands: *prefetch_commands,
             prefetch_questions: *prefetch_questions,
+            access: replica.access.clone(),
+            behind: Arc::new(move || replica.lacks()),
             clock: Arc::new(now),
             fail_at: self.fail_at.clone(),
         }

@@ -2,8 +2,10 @@
 
 mod begin;
 mod instance;
+mod rules;
 mod sessions;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,8 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::domain::{Role, Standing, Timestamp};
-use crate::engine::{self, Engine, FailAt, Looked, Schedule, Setup, UnknownPoint};
+use crate::domain::{Access, Role, Standing, Timestamp};
+use crate::engine::{self, AccessOfNow, Engine, FailAt, Looked, Schedule, Setup, UnknownPoint};
 use crate::replica::{self, Lookout, Turn};
 use crate::{api, broker};
 
@@ -81,14 +83,22 @@ enum Ended {
     HandOver,
 }
 
-/// Runs an instance until it is told to stop (SIGTERM or SIGINT), and drains it.
+/// Runs an instance until it is told to stop (SIGTERM or SIGINT), and drains it. Who may do what is taken over from the
+/// configuration file whenever that changes, where it is named.
 ///
 /// # Errors
 /// [`Fault`] where it could not start, or had to stop.
-pub fn run(config: &Config, role: Role) -> Result<(), Fault> {
+pub fn run(config: &Config, role: Role, access: Access, file: Option<PathBuf>) -> Result<(), Fault> {
     let fail_at = planned_failure()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, role, fail_at))
+    runtime.block_on(async {
+        let (sender, access) = watch::channel(Arc::new(access));
+        let rules = rules::keep(file, &sender);
+        tokio::select! {
+            served = serve(config, role, access, fail_at) => served,
+            never = rules => match never {},
+        }
+    })
 }
 
 /// The one place that asks the clock of the machine what time it is.
@@ -106,14 +116,14 @@ fn planned_failure() -> Result<FailAt, UnknownPoint> {
     std::env::var(FAIL_AT).map_or_else(|_| Ok(FailAt::default()), |text| FailAt::parse(&text))
 }
 
-async fn serve(config: &Config, role: Role, fail_at: FailAt) -> Result<(), Fault> {
+async fn serve(config: &Config, role: Role, access: AccessOfNow, fail_at: FailAt) -> Result<(), Fault> {
     let mut draining = listen_for_signals()?;
     let new_cluster = tokio::select! {
         named = begin::begin(config, role) => named?,
         _ = draining.wait_for(|draining| *draining) => return Ok(()),
     };
     loop {
-        let life = live(config, role, &new_cluster, &fail_at, draining.clone());
+        let life = live(config, role, &new_cluster, (&access, &fail_at), draining.clone());
         let (turn, standing, cluster) = Box::pin(life).await?;
         let Turn::Reseed { keep_old } = turn else {
             tracing::info!("stopped");
@@ -129,7 +139,7 @@ async fn live(
     config: &Config,
     role: Role,
     new_cluster: &str,
-    fail_at: &FailAt,
+    (access, fail_at): (&AccessOfNow, &FailAt),
     draining: watch::Receiver<bool>,
 ) -> Result<(Turn, Standing, String), Fault> {
     let setup = Setup {
@@ -139,6 +149,7 @@ async fn live(
         limits: config.limits.into(),
         new_cluster: new_cluster.to_owned(),
         new_instance: uuid::Uuid::now_v7().to_string(),
+        access: access.clone(),
         clock: Arc::new(now),
         fail_at: fail_at.clone(),
     };
@@ -152,7 +163,7 @@ async fn live(
         schedule.map(Arc::new),
         Arc::clone(&lookout),
     ));
-    let instance = Instance::new(config, &engine, fail_at.clone(), lookout);
+    let instance = Instance::new(config, &engine, (access, fail_at), lookout);
     let served = tokio::select! {
         served = instance.run(role, draining) => served,
         fault = engine.failed() => Err(Fault::Engine(fault)),

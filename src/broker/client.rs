@@ -307,7 +307,7 @@ impl Client {
         letter.ack().await
     }
 
-    /// Sends `message` as it is, and waits until the broker has it.
+    /// Sends `message`, and waits until the broker has it. It gets our user, where we know it, as `user_id` if it has none.
     ///
     /// # Errors
     ///
@@ -319,10 +319,12 @@ impl Client {
         message: &Message,
         timeout: Duration,
     ) -> Result<(), Fault> {
+        let mut message = message.clone();
+        message.user_id = message.user_id.or_else(|| self.user.clone());
         let sent = self
             .publisher
             .with_confirm(timeout)
-            .send(exchange, routing_key, message, true)
+            .send(exchange, routing_key, &message, true)
             .await
             .map_err(|fault| missing_exchange(fault, exchange))?;
         sent.wait()

@@ -13,14 +13,15 @@ use clap_complete::Shell;
 
 use crate::domain::{EntityType, Id, ImpactHash, Moment, Nature};
 
+use super::access::AccessAction;
 use super::dead::DeadAction;
 use super::follow::FollowArgs;
 use super::graph::args::{GraphArgs, ImpactArgs, OrderArgs};
 use super::graph::form::FormArgs;
 use super::help::{
-    AFTER_HELP, APPLY_HELP, COMPARE_HELP, COMPLETIONS_HELP, DEAD_HELP, DRILL_HELP, GRAPH_HELP, HISTORY_HELP,
-    MIRROR_HELP, OPEN_HELP, PROMOTE_HELP, REMOVE_HELP, REPORT_HELP, SCHEMA_HELP, SEARCH_HELP, SEND_HELP,
-    SNAPSHOT_HELP, STATUS_HELP, SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
+    ACCESS_HELP, AFTER_HELP, APPLY_HELP, COMPARE_HELP, COMPLETIONS_HELP, DEAD_HELP, DRILL_HELP, GRAPH_HELP,
+    HISTORY_HELP, MIRROR_HELP, OPEN_HELP, PROMOTE_HELP, REMOVE_HELP, REPORT_HELP, SCHEMA_HELP, SEARCH_HELP,
+    SEND_HELP, SNAPSHOT_HELP, STATUS_HELP, SWITCH_OVER_HELP, TAIL_HELP, WATCH_HELP,
 };
 use super::instances;
 use super::instances::args::{DrillArgs, PromoteArgs, SecondaryAction, StatusArgs};
@@ -136,6 +137,13 @@ pub enum Verb {
     /// In what two environments differ
     #[command(after_help = COMPARE_HELP)]
     Compare(CompareArgs),
+    /// Look at who may do what
+    #[command(after_help = ACCESS_HELP)]
+    Access {
+        /// What to do.
+        #[command(subcommand)]
+        action: AccessAction,
+    },
     /// Follow events as they happen
     #[command(after_help = WATCH_HELP)]
     Watch(WatchArgs),
@@ -211,6 +219,9 @@ pub struct ServerArgs {
     /// Take commands; without it the instance is a secondary, which follows a primary
     #[arg(long)]
     pub primary: bool,
+    /// Let everybody do everything whom the broker lets in, as access.open does
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// Of `config`.

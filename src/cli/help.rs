@@ -99,6 +99,14 @@ Examples:
 Resources are counterparts where the tag `role`, the kind and the name agree; the id stands
 for a name that is missing. Exit code 1 says that there are differences.";
 
+/// Below the options of `access`.
+pub(super) const ACCESS_HELP: &str = "\
+Examples:
+  domesday access explain --as deploy-bot --type resource.put --id web-1
+  domesday access explain --as dashboards --type search
+
+The rules are those of the instance that answers. Exit code 1 says that it is refused.";
+
 /// Below the options of `graph`.
 pub(super) const GRAPH_HELP: &str = "\
 Examples:

@@ -3,6 +3,7 @@
 //! A client verb walks like this: [`args`] → [`settings`] → [`session`] (one connection, the same message until
 //! its answer comes) → the verb's own file → [`output`], and ends with an [`Exit`], which is a contract.
 
+pub mod access;
 pub mod apply;
 pub mod args;
 pub mod change;
@@ -109,6 +110,10 @@ fn dispatch(cli: Cli, output: &mut Output) -> Result<Exit, Failure> {
         Verb::Compare(args) => {
             let register = Register::Served(Box::new(open(&global, output, "compare", PATIENCE)?));
             wait(past::compare(&args, &register, output))
+        }
+        Verb::Access { action } => {
+            let session = open(&global, output, "access", PATIENCE)?;
+            wait(access::run(&action, &session, output))
         }
         Verb::Watch(args) => {
             let session = open(&global, output, "watch", PATIENCE)?;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::domain::Timestamp;
+use crate::domain::{Reach, Timestamp};
 use crate::engine::Reads;
 use crate::wire::shape::QuestionBody;
 use crate::wire::{self, Incoming};
@@ -66,7 +66,9 @@ fn ask<T: DeserializeOwned>(reads: &Reads, kind: &str, body: &[u8]) -> Result<An
     let refused = |problem: &_| refusal(&wire::shape::ProblemBody::from(problem));
     let inquiry =
         wire::parse_question(&incoming, &wire::Bounds::default()).map_err(|problem| refused(&*problem))?;
-    let answer = reads.answer(&inquiry).map_err(|problem| refused(&*problem))?;
+    let answer = reads
+        .answer(&inquiry, &Reach::Everything)
+        .map_err(|problem| refused(&*problem))?;
     let answer = answer
         .ok_or_else(|| Failure::new(Exit::Internal, format!("a snapshot has no answer to `{kind}`")))?;
     let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -28,9 +28,12 @@ pub fn run(args: &ServerArgs, global: &Global) -> Result<Exit, Failure> {
         None => Config::default(),
     };
     prefer_command_line(&mut config.broker, global);
+    config.access.open |= args.open;
     config.check().map_err(|fault| Failure::usage(chain(&fault)))?;
+    let access = config.access().map_err(|fault| Failure::usage(chain(&fault)))?;
     telemetry::install(&config.telemetry).map_err(|fault| Failure::usage(chain(&fault)))?;
-    app::run(&config, role).map_err(|fault| Failure::new(exit_of(&fault), chain(&fault)))?;
+    let rules = file.filter(|_| !args.open).map(Path::to_owned);
+    app::run(&config, role, access, rules).map_err(|fault| Failure::new(exit_of(&fault), chain(&fault)))?;
     Ok(Exit::Ok)
 }
 
@@ -43,6 +46,9 @@ pub fn check_config(file: Option<&Path>, global: &Global, output: &mut Output) -
         return Err(Failure::usage("no file to check").hint("write `domesday config check FILE`"));
     };
     let config = load(file)?;
+    if let Err(fault) = config.access() {
+        output.tell_warning(&format!("{}; a server would not start", chain(&fault)));
+    }
     let source = &config.replication.source;
     for warning in [&config.broker.tls, &source.tls]
         .into_iter()

@@ -3,11 +3,15 @@
 //! Every key has a default, and a key that nobody knows is refused with the one that was probably meant. Secrets are
 //! not here: the broker's URL with its password comes from a file of its own or from the environment.
 
+mod access;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::{api, broker, domain, engine, replica, search, store, telemetry, wire};
+
+pub use access::{Access, Rule};
 
 /// All settings of a server.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -15,6 +19,8 @@ use crate::{api, broker, domain, engine, replica, search, store, telemetry, wire
 pub struct Config {
     /// Who this is.
     pub instance: Instance,
+    /// Who may do what.
+    pub access: Access,
     /// The broker, and our objects there.
     pub broker: broker::Config,
     /// The data directory.
@@ -133,6 +139,9 @@ pub enum Fault {
         /// What is wrong with its value, and what to do.
         what: String,
     },
+    /// The file could not be looked at to its end.
+    #[error("reading the configuration file was broken off: {0}")]
+    Lost(String),
     /// A setting of the broker has no sense.
     #[error(transparent)]
     Broker(#[from] broker::Fault),
@@ -172,6 +181,7 @@ impl Config {
     /// # Errors
     /// [`Fault`] with the key, and what to do.
     pub fn check(&self) -> Result<(), Fault> {
+        self.access.check()?;
         self.broker.validate()?;
         let source = &self.replication.source;
         source.broker(&self.broker).validate()?;
@@ -217,6 +227,22 @@ impl Config {
             });
         }
         Ok(())
+    }
+
+    /// Who may do what.
+    ///
+    /// # Errors
+    /// [`Fault`] where a rule has no sense, or where nobody may do anything.
+    pub fn access(&self) -> Result<domain::Access, Fault> {
+        if self.access.is_closed() {
+            return Err(Fault::Setting {
+                key: "access.rules",
+                what: "are missing, so that nobody may do anything: write some into [access] of the configuration file, or \
+                       set access.open (`server --open`) to let everybody do everything whom the broker lets in"
+                    .to_owned(),
+            });
+        }
+        self.access.check()
     }
 
     /// What a message may be.

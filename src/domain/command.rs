@@ -1,7 +1,9 @@
 //! Commands: what clients want to be true.
 
+use std::collections::BTreeSet;
+
 use super::document::Document;
-use super::id::{EntityKey, Id, Timestamp};
+use super::id::{EntityKey, EntityType, Id, Timestamp};
 use super::impact::ImpactHash;
 use super::patch::DocumentPatch;
 
@@ -108,6 +110,63 @@ pub enum Command {
         /// The commands, none of them a batch.
         steps: Vec<Step>,
     },
+}
+
+impl Command {
+    /// The type that messages give it.
+    pub fn kind(&self) -> &'static str {
+        let of = |entity, environment, resource| match entity {
+            EntityType::Environment => environment,
+            EntityType::Resource => resource,
+        };
+        match self {
+            Self::Put { document, .. } => of(document.entity(), "environment.put", "resource.put"),
+            Self::Patch { key, .. } => of(key.entity, "environment.patch", "resource.patch"),
+            Self::Remove { key, .. } => of(key.entity, "environment.remove", "resource.remove"),
+            Self::Restore { key } => of(key.entity, "environment.restore", "resource.restore"),
+            Self::Link { .. } => "environment.link",
+            Self::Unlink { .. } => "environment.unlink",
+            Self::Batch { .. } => "batch",
+        }
+    }
+
+    /// The types of all that it does: of a batch, those of the commands in it.
+    pub fn kinds(&self) -> BTreeSet<&'static str> {
+        match self {
+            Self::Batch { steps } => steps.iter().map(|step| step.command.kind()).collect(),
+            command => BTreeSet::from([command.kind()]),
+        }
+    }
+
+    /// The entity that it is about, and where the body names it; `None` for a batch.
+    pub fn about(&self) -> Option<(EntityKey, &'static str)> {
+        match self {
+            Self::Put { document, .. } => Some((document.key(), "/args/id")),
+            Self::Patch { key, .. } | Self::Remove { key, .. } | Self::Restore { key } => {
+                Some((key.clone(), "/args/id"))
+            }
+            Self::Link { environment, .. } | Self::Unlink { environment, .. } => {
+                Some((EntityKey::environment(environment.clone()), "/args/environment"))
+            }
+            Self::Batch { .. } => None,
+        }
+    }
+
+    /// The resources that it wants to be in an environment, and where the body names them.
+    pub fn brings_in(&self) -> (&[Id], &'static str) {
+        match self {
+            Self::Put {
+                members: Some(members),
+                ..
+            } => (members, "/args/resources"),
+            Self::Patch {
+                members: Some(members),
+                ..
+            } => (members, "/args/patch/resources"),
+            Self::Link { resources, .. } => (resources, "/args/resources"),
+            _ => (&[], ""),
+        }
+    }
 }
 
 /// What a removal does where others need the entity.

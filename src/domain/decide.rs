@@ -12,6 +12,7 @@ use super::limits::{Limits, check};
 use super::patch::DocumentPatch;
 use super::problem::{Mistake, Problem, ProblemKind};
 use super::view::{Entity, Live, Overlay, Tombstone, View, ViewFault};
+use super::warrant::{Checked, Warrant};
 
 /// The most ids that a problem lists; it always says how many there are.
 const LISTED_MAX: usize = 20;
@@ -47,25 +48,34 @@ impl From<Problem> for Refusal {
     }
 }
 
-/// Decides one command: the events that it causes, none where all is already as it says.
+/// Decides one command on somebody's behalf: the events that it causes, none where all is already as it says.
 ///
 /// # Errors
 /// [`Refusal::Problem`] where the command is refused, with pointers into its body; [`Refusal::Fault`] where the
 /// view cannot be read. Either way nothing happened.
-pub fn decide(view: &dyn View, step: &Step, rules: &Rules, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+pub fn decide(
+    view: &dyn View,
+    step: &Step,
+    rules: &Rules,
+    warrant: Warrant<'_>,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
     let mut deciding = Deciding {
         view: Overlay::new(view, now),
+        checked: Checked::new(warrant, view),
         rules: *rules,
         now,
         events: Vec::new(),
         looks: IMPACT_LOOKS_MAX,
     };
-    deciding.step(step)?;
+    deciding.step(step, None)?;
+    deciding.checked.after(&deciding.view)?;
     Ok(deciding.events)
 }
 
 struct Deciding<'a> {
     view: Overlay<'a>,
+    checked: Checked<'a>,
     rules: Rules,
     now: Timestamp,
     events: Vec<Event>,
@@ -74,7 +84,9 @@ struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    fn step(&mut self, step: &Step) -> Result<(), Refusal> {
+    /// One command; `place` is where it stands in a batch.
+    fn step(&mut self, step: &Step, place: Option<usize>) -> Result<(), Refusal> {
+        self.checked.before(&step.command, place, &self.view)?;
         match &step.command {
             Command::Put { document, members } => self.put(document, members.as_deref(), step.expect),
             Command::Patch { key, patch, members } => self.patch(key, patch, members.as_deref(), step.expect),
@@ -110,7 +122,7 @@ impl Deciding<'_> {
                 let problem = Problem::new(ProblemKind::Invalid, "a batch cannot hold a batch").at("/type");
                 return Err(located(problem).into());
             }
-            self.step(step).map_err(|refusal| match refusal {
+            self.step(step, Some(i)).map_err(|refusal| match refusal {
                 Refusal::Problem(problem) => located(*problem).into(),
                 fault @ Refusal::Fault(_) => fault,
             })?;
@@ -208,7 +220,8 @@ impl Deciding<'_> {
     }
 
     fn refuse_other_impact(&mut self, id: &Id, expected: ImpactHash) -> Result<(), Refusal> {
-        let Some(stops) = stops_with(&self.view, id, IMPACT_MAX, &mut self.looks)? else {
+        let counts = |id: &Id| self.checked.may_see("graph.impact", id, &self.view);
+        let Some(stops) = stops_with(&self.view, id, IMPACT_MAX, &mut self.looks, &counts)? else {
             let detail = format!(
                 "too much to compare: more than {IMPACT_MAX} resources would stop, or more than {IMPACT_LOOKS_MAX} \
                  that need something would have to be looked at, in all of the command"
@@ -249,17 +262,29 @@ impl Deciding<'_> {
         if needed_by.is_empty() {
             return Ok(());
         }
-        let listed: Vec<&str> = needed_by.iter().take(LISTED_MAX).map(Id::as_str).collect();
-        let detail = format!(
-            "{key} {what} {}: {}",
-            counted(needed_by.len(), "resource"),
-            enumerate(&listed, needed_by.len())
-        );
+        let mut visible = Vec::new();
+        for id in &needed_by {
+            if self.checked.may_see("graph.dependents", id, &self.view)? {
+                visible.push(id.as_str());
+            }
+        }
+        let total = visible.len();
+        let detail = if total == 0 {
+            format!("{key} {what} what you may not see")
+        } else {
+            let listed = visible.get(..LISTED_MAX).unwrap_or(&visible);
+            format!(
+                "{key} {what} {}: {}",
+                counted(total, "resource"),
+                enumerate(listed, total)
+            )
+        };
+        visible.truncate(LISTED_MAX);
         Err(Problem::new(kind, detail)
             .at("/args/id")
             .hint("remove those first, or send \"mode\": \"detach\"")
-            .fact("resources", listed)
-            .fact("total", needed_by.len())
+            .fact("resources", visible)
+            .fact("total", total)
             .into())
     }
 

@@ -112,7 +112,7 @@ impl fmt::Display for ImpactHash {
 
 /// What stops with a resource, without it: the same set as that of the graph, found through a view, so that it is right in
 /// the middle of a batch too. `None` where more than `most` stop, or where `looks` ran out: one is taken for each dependent
-/// that is looked at.
+/// that is looked at. What does not count is passed over, as if it were not registered.
 ///
 /// # Errors
 /// [`ViewFault`] where a document cannot be read.
@@ -121,6 +121,7 @@ pub(super) fn stops_with(
     id: &Id,
     most: usize,
     looks: &mut usize,
+    counts: &dyn Fn(&Id) -> Result<bool, ViewFault>,
 ) -> Result<Option<BTreeSet<Id>>, ViewFault> {
     let mut fallen = BTreeSet::from([id.clone()]);
     let mut waiting = vec![id.clone()];
@@ -130,7 +131,7 @@ pub(super) fn stops_with(
                 return Ok(None);
             };
             *looks = left;
-            if fallen.contains(&dependent) {
+            if fallen.contains(&dependent) || !counts(&dependent)? {
                 continue;
             }
             let Entity::Live(live) = view.entity(&EntityKey::resource(dependent.clone()))? else {

@@ -3,6 +3,7 @@
 //! Nothing in it knows a clock, a disk or a network. Time is a parameter; what is known already comes through
 //! [`View`]; and [`decide`] is a function of those two and the command.
 
+mod access;
 mod canary;
 mod command;
 mod compare;
@@ -32,7 +33,9 @@ mod sync;
 #[cfg(test)]
 pub(crate) mod tests;
 mod view;
+mod warrant;
 
+pub use access::{Access, Pattern, Reach, Rule, Ruling, Scope};
 pub use canary::Canary;
 pub use command::{Command, Envelope, Expect, RemoveMode, Step, Trace};
 pub use compare::{Comparison, Pair, Side, compare};
@@ -54,11 +57,12 @@ pub use parcel::Parcel;
 pub use patch::{AttributesPatch, DocumentPatch, EnvironmentPatch, ResourcePatch, TagsPatch};
 pub use problem::{MISTAKES_MAX, Mistake, Problem, ProblemKind};
 pub use question::{
-    Answer, Bookmark, Dangling, Direction, Edge, Findings, Inquiry, Moment, Natures, Node, Pong, Position,
-    Question, Role, Subgraph,
+    Answer, Bookmark, Dangling, Direction, Edge, ExplainAccess, Findings, Inquiry, Moment, Natures, Node,
+    Pong, Position, Question, Role, Subgraph,
 };
 pub use receipt::{Outcome, Receipt, WhatIf};
 pub use standing::{NoStanding, Standing};
 pub use subscription::{Because, Difference, ITEMS_MAX, Item, Items, Label, Reason, Subscribe};
 pub use sync::{Cursor, Filter, SyncRequest, Verdict};
 pub use view::{Entity, Live, Overlay, Tombstone, View, ViewFault};
+pub use warrant::Warrant;

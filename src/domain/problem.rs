@@ -67,6 +67,8 @@ pub enum ProblemKind {
     AlreadyExists,
     /// There is no such entity.
     NotFound,
+    /// No rule allows it.
+    Forbidden,
     /// The entity is at another revision than `expect` says.
     RevisionMismatch,
     /// Others depend on the resource.
@@ -99,7 +101,7 @@ pub enum ProblemKind {
 
 impl ProblemKind {
     /// Every kind, for documentation and tests.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Malformed,
         Self::UnsupportedContentType,
         Self::UnknownType,
@@ -107,6 +109,7 @@ impl ProblemKind {
         Self::LimitExceeded,
         Self::AlreadyExists,
         Self::NotFound,
+        Self::Forbidden,
         Self::RevisionMismatch,
         Self::HasDependents,
         Self::HasMembers,
@@ -133,6 +136,7 @@ impl ProblemKind {
             Self::LimitExceeded => "limit-exceeded",
             Self::AlreadyExists => "already-exists",
             Self::NotFound => "not-found",
+            Self::Forbidden => "forbidden",
             Self::RevisionMismatch => "revision-mismatch",
             Self::HasDependents => "has-dependents",
             Self::HasMembers => "has-members",
@@ -165,6 +169,7 @@ impl ProblemKind {
             Self::LimitExceeded => "A limit is exceeded",
             Self::AlreadyExists => "The entity exists already",
             Self::NotFound => "There is no such entity",
+            Self::Forbidden => "No rule allows it",
             Self::RevisionMismatch => "The entity is at another revision",
             Self::HasDependents => "Others depend on it",
             Self::HasMembers => "Resources are in it",

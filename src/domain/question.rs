@@ -1,5 +1,6 @@
 //! Questions and their answers. Answers hold what finds and decides (ids, names, kinds, edges), never a record.
 
+use super::access::Ruling;
 use super::compare::Comparison;
 use super::digest::Digest;
 use super::document::{Nature, Target};
@@ -37,6 +38,17 @@ pub struct Inquiry {
     pub deadline: Option<Timestamp>,
     /// As of when; `None` for now.
     pub moment: Option<Moment>,
+}
+
+/// A question about what somebody may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainAccess {
+    /// Who: a user of the broker, or empty for a sender whom it does not vouch for.
+    pub principal: String,
+    /// With which type of command, question or order.
+    pub kind: String,
+    /// With which entities: all that have this id. `None` for what is in no environment.
+    pub id: Option<Id>,
 }
 
 /// A moment in the history of a register.
@@ -162,6 +174,8 @@ pub enum Question {
         /// Only those of resources in this environment.
         environment: Option<Id>,
     },
+    /// What somebody may do.
+    Explain(ExplainAccess),
     /// A copy of the register, or what is missing to one.
     Sync(SyncRequest),
     /// A question that is to be answered again whenever its answer changes.
@@ -185,6 +199,37 @@ pub enum Question {
     },
     /// Who is there.
     Ping,
+}
+
+impl Question {
+    /// The type that messages give it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Search(_) => "search",
+            Self::Reach {
+                direction: Direction::Dependencies,
+                ..
+            } => "graph.dependencies",
+            Self::Reach {
+                direction: Direction::Dependents,
+                ..
+            } => "graph.dependents",
+            Self::Path { .. } => "graph.path",
+            Self::Impact { .. } => "graph.impact",
+            Self::Order { .. } => "graph.order",
+            Self::Cycles { .. } => "graph.cycles",
+            Self::Dangling { .. } => "graph.dangling",
+            Self::History { .. } => "history",
+            Self::Compare { .. } => "compare",
+            Self::Explain(_) => "access.explain",
+            Self::Sync(_) => "sync",
+            Self::Subscribe(_) => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::SnapshotBegin { .. } => "snapshot.begin",
+            Self::SnapshotChunk { .. } => "snapshot.chunk",
+            Self::Ping => "ping",
+        }
+    }
 }
 
 /// An answer: as of when, what, and whether that is all.
@@ -226,6 +271,8 @@ pub enum Findings {
     Cycles(Vec<Vec<Node>>),
     /// Missing resources, by id.
     Dangling(Vec<Dangling>),
+    /// What the rules say.
+    Ruling(Ruling),
     /// A snapshot that can be fetched.
     Offer(Offer),
     /// A piece of a snapshot.

@@ -7,8 +7,8 @@ use super::inbox::Inbox;
 use super::model::{Model, read_model};
 use super::{Fault, store};
 use crate::domain::{
-    Change, Entity, EntityKey, Envelope, Event, GraphNews, Id, Outcome, Overlay, Position, Problem,
-    ProblemKind, Receipt, Refusal, Rules, Timestamp, Transaction, View, ViewFault, WhatIf, decide,
+    Access, Change, Entity, EntityKey, Envelope, Event, GraphNews, Id, Outcome, Overlay, Position, Problem,
+    ProblemKind, Receipt, Refusal, Rules, Timestamp, Transaction, View, ViewFault, Warrant, WhatIf, decide,
 };
 use crate::store::{Answered, ReceiptMark};
 
@@ -69,6 +69,7 @@ pub(super) struct Staged {
 
 /// What a batch goes by.
 pub(super) struct Staging<'a> {
+    pub(super) access: &'a Access,
     pub(super) model: &'a RwLock<Model>,
     pub(super) inbox: &'a Inbox,
     pub(super) rules: Rules,
@@ -182,7 +183,8 @@ impl Staging<'_> {
         if envelope.deadline.is_some_and(|deadline| deadline < self.now) {
             return Ok(expired(position));
         }
-        match decide(overlay, &envelope.step, &self.rules, self.now) {
+        let warrant = Warrant::new(self.access, &envelope.actor);
+        match decide(overlay, &envelope.step, &self.rules, warrant, self.now) {
             Ok(events) if envelope.dry_run => Ok(Receipt {
                 // What it would do to the graph is found once the graph has what was decided before.
                 would: Some(Box::new(WhatIf {

@@ -9,8 +9,8 @@ use super::model::{Model, read_model};
 use super::reads::bookmark;
 use super::{Fault, Reads};
 use crate::domain::{
-    Bookmark, Canary, Direction, EntityKey, EntityType, Findings, Id, Inquiry, Natures, Question, Search,
-    Target,
+    Bookmark, Canary, Direction, EntityKey, EntityType, Findings, Id, Inquiry, Natures, Question, Reach,
+    Search, Target,
 };
 use crate::store::Snapshot;
 
@@ -82,7 +82,12 @@ impl Reads {
             deadline: None,
             moment: None,
         };
-        match self.answer(&inquiry).ok().flatten().map(|answer| answer.findings) {
+        match self
+            .answer(&inquiry, &Reach::Everything)
+            .ok()
+            .flatten()
+            .map(|answer| answer.findings)
+        {
             Some(Findings::Hits(hits)) => hits.items.iter().any(|hit| hit.key.id == *id),
             _ => false,
         }

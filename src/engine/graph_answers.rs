@@ -88,6 +88,7 @@ pub(super) fn graph_answer(model: &Model, inquiry: &Inquiry) -> Result<Answer, B
         | Question::Unsubscribe { .. }
         | Question::SnapshotBegin { .. }
         | Question::SnapshotChunk { .. }
+        | Question::Explain(_)
         | Question::Ping => {
             let detail = "this question is not about the graph";
             Err(Box::new(Problem::new(ProblemKind::Invalid, detail)))

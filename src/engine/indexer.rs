@@ -4,7 +4,7 @@
 //! thousand of them. What waits is taken together; the channel is bounded, so an index that falls behind slows the
 //! engine instead of filling the memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::store::Store;
 
 /// Batches that may wait for the index.
 pub(super) const WAITING_MAX: usize = 64;
-/// Entities that one commit of the index takes at most, but for the last batch.
+/// Entities that are taken together at most, but for those of the last batch; and that one commit of the index takes.
 const ENTITIES_MAX: usize = 10_000;
 
 /// The least time between the beginnings of two commits of the index, while there is something to commit all the time.
@@ -34,6 +34,9 @@ const COMMIT_EVERY_TIMES: u32 = 4;
 /// What one committed batch changes in the index.
 pub(super) struct IndexJob {
     changes: HashMap<EntityKey, Finding>,
+    /// What the index has never had, so that there is nothing to be removed first. A removal is looked for in all of the
+    /// index, and kept in memory for as long as an older merge runs, which is very long while very much is loaded.
+    new: HashSet<EntityKey>,
     position: Position,
 }
 
@@ -51,14 +54,20 @@ impl IndexJob {
     /// What these changes mean for the index; the model has taken them in already.
     pub(super) fn of(changes: &[Change], model: &Model) -> Self {
         let mut findings: HashMap<EntityKey, Finding> = HashMap::new();
+        let mut new = HashSet::new();
         let mut position = model.position;
         for Change {
             sequence,
-            event: Event { key, fact, .. },
+            event: Event {
+                key, fact, revision, ..
+            },
             ..
         } in changes
         {
             position.sequence = *sequence;
+            if *revision == 1 && matches!(fact, Fact::Created { .. }) && !findings.contains_key(key) {
+                new.insert(key.clone());
+            }
             match fact {
                 Fact::Created { after } | Fact::Updated { after, .. } | Fact::Restored { after } => {
                     let finding = Finding::Document(Arc::clone(after), model.found_by(key));
@@ -81,6 +90,7 @@ impl IndexJob {
         }
         Self {
             changes: findings,
+            new,
             position,
         }
     }
@@ -89,6 +99,7 @@ impl IndexJob {
     /// as the store has it.
     pub(super) fn catch_up(changes: &[Change], model: &Model) -> Self {
         let mut job = Self::of(changes, model);
+        job.new.clear();
         for (key, finding) in &mut job.changes {
             *finding = if model.contains(key) {
                 Finding::Stored(model.found_by(key))
@@ -100,6 +111,9 @@ impl IndexJob {
     }
 
     fn absorb(&mut self, later: Self) {
+        let known = &self.changes;
+        self.new
+            .extend(later.new.into_iter().filter(|key| !known.contains_key(key)));
         for (key, finding) in later.changes {
             match (self.changes.get_mut(&key), finding) {
                 (Some(known), Finding::Stored(environments)) => known.move_to(&environments),
@@ -150,9 +164,16 @@ impl Indexer {
     /// Puts one job into the index, and makes it visible.
     pub(super) fn apply(&mut self, job: IndexJob) -> Result<(), Fault> {
         let snapshot = self.store.snapshot()?;
-        for (key, finding) in job.changes {
+        let reached = *self.reached.borrow();
+        for (place, (key, finding)) in (1_usize..).zip(job.changes) {
+            if place.is_multiple_of(ENTITIES_MAX) {
+                self.writer.write_down(reached)?;
+            }
             match finding {
                 Finding::Gone => self.writer.remove(&key),
+                Finding::Document(document, environments) if job.new.contains(&key) => {
+                    self.writer.add(&key, &document, &environments)?;
+                }
                 Finding::Document(document, environments) => self.writer.put(&document, &environments)?,
                 Finding::Stored(environments) => match snapshot.live(&key)? {
                     Some(live) => self.writer.put(&live.document, &environments)?,

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use super::Fault;
 use super::graph_answers::graph_answer;
-use super::model::{Model, read_model};
+use super::model::Model;
 use super::reads::Reads;
 use super::searches::Unknown;
 use crate::domain::{
     Answer, Because, Change, Difference, Effect, EntityKey, Fact, Findings, ITEMS_MAX, Id, Inquiry, Item,
-    Items, Label, Position, Problem, ProblemKind, Question, Reason, Target,
+    Items, Label, Position, Problem, ProblemKind, Question, Reach, Reason, Target,
 };
 use crate::search::Found;
 
@@ -43,16 +43,17 @@ impl Reads {
     ///
     /// # Errors
     /// A problem: that of the question itself, or an answer that is too large to be kept.
-    pub fn stand(&self, inquiry: &Inquiry) -> Result<(Answer, Items), Box<Problem>> {
+    pub fn stand(&self, inquiry: &Inquiry, reach: &Reach) -> Result<(Answer, Items), Box<Problem>> {
         if let Question::Search(search) = &inquiry.question {
-            let mut searched = self.find(search, all(inquiry.limit), None, Unknown::Refused)?;
+            let mut searched = self.find(search, all(inquiry.limit), None, Unknown::Refused, reach)?;
             let items = hits(&searched.found)?;
             searched.found = searched.found.first_page(inquiry.limit);
-            return Ok((self.show(search, searched)?, items));
+            return Ok((self.show(search, searched, reach)?, items));
         }
-        let model = read_model(&self.model);
-        let answer = graph_answer(&model, inquiry)?;
-        Ok((answer, items(&model, &inquiry.question)?))
+        self.look(reach, |model| {
+            let answer = graph_answer(model, inquiry)?;
+            Ok((answer, items(model, &inquiry.question)?))
+        })
     }
 
     /// The answer to a standing question as of now, and how it differs from the one before. Who or what is not there any
@@ -60,13 +61,18 @@ impl Reads {
     ///
     /// # Errors
     /// A problem: an answer that is too large, or could not be found whole.
-    pub fn renew(&self, question: &Question, before: Before<'_>) -> Result<Renewed, Box<Problem>> {
-        let (position, items) = self.items(question)?;
+    pub fn renew(
+        &self,
+        question: &Question,
+        before: Before<'_>,
+        reach: &Reach,
+    ) -> Result<Renewed, Box<Problem>> {
+        let (position, items) = self.items(question, reach)?;
         let difference = Difference::between(before.items, &items);
         let change = if difference.is_empty() {
             None
         } else {
-            let because = self.because(question, &difference, before.position, position);
+            let because = self.because(question, &difference, (before.position, position), reach);
             let because = because.map_err(|fault| {
                 tracing::error!(
                     fault = &fault as &dyn std::error::Error,
@@ -83,17 +89,16 @@ impl Reads {
         })
     }
 
-    fn items(&self, question: &Question) -> Result<(Position, Items), Box<Problem>> {
+    fn items(&self, question: &Question, reach: &Reach) -> Result<(Position, Items), Box<Problem>> {
         if let Question::Search(search) = question {
-            let searched = self.find(search, all(0), None, Unknown::Empty)?;
+            let searched = self.find(search, all(0), None, Unknown::Empty, reach)?;
             return Ok((searched.as_of, hits(&searched.found)?));
         }
-        let model = read_model(&self.model);
-        match items(&model, question) {
+        self.look(reach, |model| match items(model, question) {
             Ok(items) => Ok((model.position, items)),
             Err(problem) if problem.kind == ProblemKind::NotFound => Ok((model.position, Items::default())),
             Err(problem) => Err(problem),
-        }
+        })
     }
 
     /// What happened between two answers. Events about what came, what went and what the question names are told
@@ -102,8 +107,8 @@ impl Reads {
         &self,
         question: &Question,
         difference: &Difference,
-        before: Position,
-        now: Position,
+        (before, now): (Position, Position),
+        reach: &Reach,
     ) -> Result<Because, Fault> {
         let (from, to) = (before.sequence + 1, now.sequence);
         let mut about: HashSet<&str> = question.names().into_iter().collect();
@@ -111,7 +116,14 @@ impl Reads {
             about.extend(item.ids().iter().map(Id::as_str));
         }
         let mut changes = self.changes(from, READ_MAX)?;
-        changes.retain(|change| change.sequence <= to);
+        let in_sight = self.in_sight(reach);
+        changes.retain(|change| {
+            let mut concerned = change.event.environments.iter();
+            change.sequence <= to
+                && in_sight
+                    .as_ref()
+                    .is_none_or(|in_sight| concerned.any(|id| in_sight.contains(id)))
+        });
         let told: Vec<Reason> = changes
             .iter()
             .filter(|change| is_about(change, &about))

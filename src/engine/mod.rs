@@ -24,6 +24,7 @@ mod recover;
 mod schedule;
 mod searches;
 mod shelf;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod what_if;
@@ -36,7 +37,7 @@ use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::domain::graph::GraphFull;
-use crate::domain::{Envelope, Limits, Position, Receipt, Standing, Timestamp, ViewFault};
+use crate::domain::{Access, Envelope, Limits, Position, Receipt, Standing, Timestamp, ViewFault};
 use crate::store::archive::ArchiveFault;
 pub use crate::store::archive::{Part, Place};
 use crate::{search, store};
@@ -60,7 +61,7 @@ pub use shelf::Shelf;
 pub struct Config {
     /// Commands that may wait for the engine; more wait at the broker.
     pub queue_commands_max: usize,
-    /// Commands that share one commit at most; the commands of a batch command count one by one.
+    /// Commands that share one commit at most; the commands of a batch command count one by one, and 100 links as one.
     pub commit_commands_max: usize,
     /// Receipts that are kept to recognise repeated commands.
     pub receipts_max: usize,
@@ -154,6 +155,9 @@ pub struct Stopped;
 
 /// A clock: the engine reads it once per batch. It is a parameter so that tests can tell the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Who may do what: it can change while the engine runs, and counts for each message from then on.
+pub type AccessOfNow = watch::Receiver<Arc<Access>>;
 
 /// What the engine's thread is told.
 enum Job {

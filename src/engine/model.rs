@@ -18,7 +18,7 @@ pub struct Model {
     pub graph: Graph,
     /// Who is where.
     pub membership: Membership,
-    environments: HashMap<Id, Arc<Environment>>,
+    pub(super) environments: HashMap<Id, Arc<Environment>>,
     /// The last event that is in it.
     pub position: Position,
     /// The digest of all live entities, as of the position.

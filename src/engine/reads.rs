@@ -9,9 +9,11 @@ use tokio::sync::watch;
 use super::graph_answers::graph_answer;
 use super::model::{Model, read_model};
 use super::past::found_by_id;
+use super::sight::{Parts, part_of};
 use super::{AsOf, Fault};
 use crate::domain::{
-    Answer, Bookmark, Change, Inquiry, Parcel, Position, Problem, Question, Standing, Timestamp,
+    Answer, Bookmark, Change, EntityKey, Inquiry, Parcel, Position, Problem, Question, Reach, Standing,
+    Timestamp,
 };
 use crate::search::{self, Index};
 use crate::store::Store;
@@ -29,6 +31,8 @@ pub struct Reads {
     pub(super) store: Arc<Store>,
     pub(super) committed: watch::Receiver<Position>,
     pub(super) indexed: watch::Receiver<Position>,
+    /// What some may see of it, as it was looked at last.
+    pub(super) parts: Parts,
     /// Snapshots that are being written are to end.
     pub(super) stopping: AtomicBool,
 }
@@ -44,6 +48,17 @@ pub struct Totals {
     pub dependencies: usize,
     /// The last event that is applied.
     pub position: Position,
+}
+
+impl Totals {
+    fn of(model: &Model) -> Self {
+        Self {
+            environments: model.environment_count(),
+            resources: model.graph.resource_count(),
+            dependencies: model.graph.edge_count(),
+            position: model.position,
+        }
+    }
 }
 
 impl Reads {
@@ -69,13 +84,15 @@ impl Reads {
 
     /// How much there is.
     pub fn totals(&self) -> Totals {
-        let model = read_model(&self.model);
-        Totals {
-            environments: model.environment_count(),
-            resources: model.graph.resource_count(),
-            dependencies: model.graph.edge_count(),
-            position: model.position,
-        }
+        Totals::of(&read_model(&self.model))
+    }
+
+    /// How much there is in sight.
+    ///
+    /// # Errors
+    /// A problem where that is more than can be looked at by itself.
+    pub fn totals_within(&self, reach: &Reach) -> Result<Totals, Box<Problem>> {
+        self.look(reach, |part| Ok(Totals::of(part)))
     }
 
     /// The changes from a sequence on, in order, at most so many.
@@ -160,28 +177,37 @@ impl Reads {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Answers a question; `None` for those that no single answer has (a sync, a subscription) or that are not about the
+    /// Answers a question, of what is within reach; `None` for those that no single answer has (a sync, a subscription) or that are not about the
     /// register (a ping, a snapshot). Takes up to some milliseconds of processor time, and longer about the past.
     ///
     /// # Errors
     /// A problem: a query that cannot be read, an id that nobody knows, or an index that fails.
-    pub fn answer(&self, inquiry: &Inquiry) -> Result<Option<Answer>, Box<Problem>> {
+    pub fn answer(&self, inquiry: &Inquiry, reach: &Reach) -> Result<Option<Answer>, Box<Problem>> {
         match &inquiry.question {
             Question::Search(search) if inquiry.moment.is_none() => self
-                .search(search, inquiry.limit, inquiry.cursor.as_deref())
+                .search(search, inquiry.limit, inquiry.cursor.as_deref(), reach)
                 .map(Some),
-            Question::History { key, before } => self.history(inquiry, key, *before).map(Some),
-            Question::Compare { left, right } => self.compare(left, right, inquiry.limit).map(Some),
+            Question::History { key, before } => {
+                self.must_see(reach, key, "/args/id")?;
+                self.history(inquiry, key, *before).map(Some)
+            }
+            Question::Compare { left, right } => {
+                for (id, place) in [(left, "/args/left"), (right, "/args/right")] {
+                    self.must_see(reach, &EntityKey::environment(id.clone()), place)?;
+                }
+                self.compare(left, right, inquiry.limit).map(Some)
+            }
             Question::Sync(_)
             | Question::Subscribe(_)
             | Question::Unsubscribe { .. }
             | Question::SnapshotBegin { .. }
             | Question::SnapshotChunk { .. }
+            | Question::Explain(_)
             | Question::Ping => Ok(None),
             _ => match inquiry.moment {
-                None => graph_answer(&read_model(&self.model), inquiry).map(Some),
+                None => self.look(reach, |model| graph_answer(model, inquiry).map(Some)),
                 Some(moment) => {
-                    let past = self.past(moment)?;
+                    let past = part_of(self.past(moment)?, reach)?;
                     match &inquiry.question {
                         Question::Search(search) => {
                             let query = search::parse(&search.query, &self.search)?;

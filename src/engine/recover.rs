@@ -15,8 +15,9 @@ use super::indexer::{IndexJob, Indexer, WAITING_MAX};
 use super::model::Model;
 use super::reads::Reads;
 use super::shelf::Shelf;
+use super::sight::Parts;
 use super::writer::Writer;
-use super::{Clock, Config, Engine, FailAt, Fault, Mark, Point, Threads};
+use super::{AccessOfNow, Clock, Config, Engine, FailAt, Fault, Mark, Point, Threads};
 use crate::domain::{Limits, Position, Timestamp};
 use crate::search::{self, Index};
 use crate::store::{self, INDEX_FOLDER, Snapshot, Store};
@@ -38,6 +39,8 @@ pub struct Setup {
     pub new_cluster: String,
     /// The name of this copy of the register, in case that it has none yet; no other copy may have it.
     pub new_instance: String,
+    /// Who may do what, as of now.
+    pub access: AccessOfNow,
     /// What tells the time.
     pub clock: Clock,
     /// Where a test lets it end.
@@ -61,6 +64,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         limits,
         new_cluster,
         new_instance,
+        access,
         clock,
         fail_at,
     } = setup;
@@ -117,6 +121,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         store: Arc::clone(&store),
         committed: committed.subscribe(),
         indexed: indexer.reached.subscribe(),
+        parts: Parts::default(),
         stopping: AtomicBool::new(false),
     });
     let shelf = Shelf::open(&store_config.directory, Arc::clone(&reads), Arc::clone(&clock));
@@ -128,6 +133,7 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
         inbox,
         config,
         limits,
+        access,
         clock,
         fail_at,
         position: identity.position,
@@ -177,6 +183,7 @@ pub fn read_only(config: &store::Config) -> Result<Reads, Fault> {
         store,
         committed: committed.subscribe(),
         indexed: indexed.subscribe(),
+        parts: Parts::default(),
         stopping: AtomicBool::new(false),
     })
 }

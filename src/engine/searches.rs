@@ -1,11 +1,12 @@
 //! Searches: words from the index, sets from the graph, and what the documents of the hits show.
 
 use super::Fault;
-use super::model::{Model, read_model};
+use super::model::Model;
 use super::reads::Reads;
 use crate::domain::graph::Beyond;
 use crate::domain::{
-    Answer, Direction, Effect, Findings, Hit, Hits, Id, Natures, Position, Problem, ProblemKind, Search,
+    Answer, Direction, Effect, EntityKey, Findings, Hit, Hits, Id, Natures, Position, Problem, ProblemKind,
+    Reach, Search,
 };
 use crate::search::{self, Ask, Budget, Found, GraphSet, GraphTerm, Query, SearchError, Sets};
 
@@ -37,9 +38,10 @@ impl Reads {
         search: &Search,
         limit: usize,
         cursor: Option<&str>,
+        reach: &Reach,
     ) -> Result<Answer, Box<Problem>> {
-        let searched = self.find(search, limit, cursor, Unknown::Refused)?;
-        self.show(search, searched)
+        let searched = self.find(search, limit, cursor, Unknown::Refused, reach)?;
+        self.show(search, searched, reach)
     }
 
     /// What a search finds.
@@ -49,14 +51,17 @@ impl Reads {
         limit: usize,
         cursor: Option<&str>,
         unknown: Unknown,
+        reach: &Reach,
     ) -> Result<Searched, Box<Problem>> {
         let query = search::parse(&search.query, &self.search)?;
         let mut budget = Budget::new(&self.search);
-        let (sets, graph_position) = self.sets(&query, &mut budget, unknown)?;
+        let (sets, graph_position) = self.sets(&query, &mut budget, unknown, reach)?;
+        let in_sight = self.in_sight(reach);
         let ask = Ask {
             query: &query,
             sets: &sets,
             within: search.within.as_ref(),
+            in_sight: in_sight.as_ref(),
             limit,
             after: cursor,
             facets: &search.facets,
@@ -75,7 +80,12 @@ impl Reads {
     }
 
     /// The answer to a search, with what its hits show.
-    pub(super) fn show(&self, search: &Search, searched: Searched) -> Result<Answer, Box<Problem>> {
+    pub(super) fn show(
+        &self,
+        search: &Search,
+        searched: Searched,
+        reach: &Reach,
+    ) -> Result<Answer, Box<Problem>> {
         let Searched {
             query,
             mut budget,
@@ -91,8 +101,15 @@ impl Reads {
             stopped,
         } = found;
         if (search.highlights || search.explain) && stopped.is_none() {
-            self.complete(&mut hits, &query, search.highlights, &mut budget)
-                .map_err(|fault| unavailable(&fault, "the documents of the hits could not be read"))?;
+            let mut complete = |still: &dyn Fn(&EntityKey) -> bool| {
+                self.complete(&mut hits, &query, search.highlights, &mut budget, still)
+                    .map_err(|fault| unavailable(&fault, "the documents of the hits could not be read"))
+            };
+            match reach {
+                Reach::Everything => complete(&|_| true)?,
+                // The documents are those of now, and what is in them may have gone out of sight since.
+                Reach::Within(_) => self.look(reach, |part| complete(&|key| part.contains(key)))?,
+            }
         }
         // The hits themselves are all there, so the page after them goes on.
         let bare = budget
@@ -119,27 +136,29 @@ impl Reads {
         query: &Query,
         budget: &mut Budget,
         unknown: Unknown,
+        reach: &Reach,
     ) -> Result<(Sets, Option<Position>), Box<Problem>> {
         let mut sets = Sets::default();
         let terms = query.graph_terms();
         if terms.is_empty() {
             return Ok((sets, None));
         }
-        let model = read_model(&self.model);
-        for term in terms {
-            let ids = match members(&model, term) {
-                // What nobody knows needs nothing, and nothing needs it.
-                Err(problem) if unknown == Unknown::Empty && problem.kind == ProblemKind::NotFound => {
-                    Vec::new()
+        self.look(reach, |model| {
+            for term in terms {
+                let ids = match members(model, term) {
+                    // What nobody knows needs nothing, and nothing needs it.
+                    Err(problem) if unknown == Unknown::Empty && problem.kind == ProblemKind::NotFound => {
+                        Vec::new()
+                    }
+                    found => found?,
+                };
+                if !budget.reach(ids.len()) {
+                    return Err(too_much(term, budget));
                 }
-                found => found?,
-            };
-            if !budget.reach(ids.len()) {
-                return Err(too_much(term, budget));
+                sets.insert(term.set.clone(), ids);
             }
-            sets.insert(term.set.clone(), ids);
-        }
-        Ok((sets, Some(model.position)))
+            Ok((sets, Some(model.position)))
+        })
     }
 
     /// Completes hits from their documents as they are now.
@@ -149,13 +168,16 @@ impl Reads {
         query: &Query,
         highlights: bool,
         budget: &mut Budget,
+        still: &dyn Fn(&EntityKey) -> bool,
     ) -> Result<(), Fault> {
         let snapshot = self.store.snapshot()?;
         for hit in hits.iter_mut().take(COMPLETED_MAX) {
             if !budget.reach(1) {
                 break;
             }
-            if let Some(live) = snapshot.live(&hit.key)? {
+            if still(&hit.key)
+                && let Some(live) = snapshot.live(&hit.key)?
+            {
                 search::complete(hit, query, &live.document, highlights);
             }
         }

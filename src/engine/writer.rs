@@ -9,12 +9,15 @@ use super::batch::Staging;
 use super::inbox::Inbox;
 use super::indexer::IndexJob;
 use super::model::Model;
-use super::{Clock, Config, Entry, FailAt, Fault, Job, Mark, Parcels, Point};
+use super::{AccessOfNow, Clock, Config, Entry, FailAt, Fault, Job, Mark, Parcels, Point};
 use crate::domain::{Change, Command, Envelope, Limits, Position, Receipt, Standing, Timestamp};
 use crate::store::Store;
 
 /// Time between two looks for tombstones that have had their time, in milliseconds: each reads all of them.
 const TOMBSTONE_SWEEP_MS: u64 = 600_000;
+
+/// Links that count as much as a command.
+const LINKS_PER_COMMAND: usize = 100;
 
 /// The only writer.
 pub(super) struct Writer {
@@ -23,6 +26,7 @@ pub(super) struct Writer {
     pub(super) inbox: Inbox,
     pub(super) config: Config,
     pub(super) limits: Limits,
+    pub(super) access: AccessOfNow,
     pub(super) clock: Clock,
     pub(super) fail_at: FailAt,
     pub(super) position: Position,
@@ -56,10 +60,7 @@ impl Waiting {
     fn take(&mut self, job: Job) {
         match job {
             Job::Decide(envelope, answer) => {
-                self.weight += match &envelope.step.command {
-                    Command::Batch { steps } => steps.len().max(1),
-                    _ => 1,
-                };
+                self.weight += weight(&envelope.step.command);
                 self.trying_out = envelope.dry_run;
                 self.commands.push(*envelope);
                 self.answers.push(answer);
@@ -69,6 +70,14 @@ impl Waiting {
             Job::Tick => self.ticked = true,
             Job::Drain => self.draining = true,
         }
+    }
+}
+
+/// How much a command takes of what may share a commit. What it links is kept in memory until it can be found.
+fn weight(command: &Command) -> usize {
+    match command {
+        Command::Batch { steps } => steps.iter().map(|step| weight(&step.command)).sum::<usize>().max(1),
+        command => 1 + command.brings_in().0.len() / LINKS_PER_COMMAND,
     }
 }
 
@@ -117,7 +126,9 @@ impl Writer {
 
     fn commit(&mut self, waiting: Waiting) -> Result<(), Fault> {
         self.fail_at.pass(Point::Gathered);
+        let access = Arc::clone(&self.access.borrow());
         let staging = Staging {
+            access: &access,
             model: &self.model,
             inbox: &self.inbox,
             rules: super::rules(&self.config, self.limits),
@@ -144,7 +155,7 @@ impl Writer {
         self.inbox.forget(staged.forgotten_below);
         self.apply(&staged.changes)?;
         self.fail_at.pass(Point::Applied);
-        self.try_out(&mut staged.receipts)?;
+        self.try_out(&access, &waiting.commands, &mut staged.receipts)?;
         for (answer, receipt) in waiting.answers.into_iter().zip(staged.receipts) {
             // Nobody waits any more when the connection is gone; the command will come again and find its receipt.
             let _ = answer.send(receipt);

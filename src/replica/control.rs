@@ -1,6 +1,6 @@
 //! What operators ask of one instance, or of all: how it is, and to change places.
 //!
-//! Whoever may write to the exchange `control` of a namespace may do this. Each request goes to the queue of one
+//! Whoever may write to the exchange `control` of a namespace, and is allowed to by a rule, may do this. Each request goes to the queue of one
 //! instance, which answers it with its own connection. What it is to do next it begins once it has answered.
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::lookout::{Stage, View, millis};
 use super::tail::Tail;
 use super::{Fault, Follower, PRIMARY_KEY, Replica};
 use crate::broker::{Client, Message, Publisher, Session};
-use crate::domain::{Position, Problem, ProblemKind, Role, Standing};
+use crate::domain::{Position, Problem, ProblemKind, Reach, Role, Standing, Warrant};
 use crate::engine::{Entry, Stopped};
 use crate::wire;
 use crate::wire::shape::{
@@ -213,6 +213,7 @@ impl Replica {
     }
 
     async fn answer(&self, request: &Message, follower: Option<&Follower>) -> Result<Answer, No> {
+        self.may(request)?;
         match request.kind.as_deref() {
             Some(STATUS_GET) => Ok(Answer::new(STATUS, &self.status())),
             Some(PROMOTE) => self.promote(&read(request)?, follower).await,
@@ -229,6 +230,24 @@ impl Replica {
                 let detail = format!("no request to an instance has the type `{what}`");
                 Err(Box::new(Problem::new(ProblemKind::UnknownType, detail)).into())
             }
+        }
+    }
+
+    /// Fails where no rule allows the sender to ask this of an instance.
+    fn may(&self, request: &Message) -> Result<(), Box<Problem>> {
+        let kind = match request.kind.as_deref() {
+            Some(STATUS_GET) => "instance.status",
+            Some(PROMOTE) => "instance.promote",
+            Some(SWITCH_OVER) => "instance.switch-over",
+            Some(RESEED) => "instance.reseed",
+            Some(DRILL) => "instance.drill",
+            _ => return Ok(()),
+        };
+        let access = self.access.borrow();
+        let warrant = Warrant::new(&access, request.user_id.as_deref().unwrap_or_default());
+        match warrant.reach(kind)? {
+            Reach::Everything => Ok(()),
+            Reach::Within(_) => Err(Box::new(warrant.refuse(kind, None))),
         }
     }
 

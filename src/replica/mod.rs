@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 
 use crate::broker::{self, Message, PublishFault, Session};
 use crate::domain::Position;
-use crate::engine::{self, Clock, Engine, Unfollowable};
+use crate::engine::{self, AccessOfNow, Clock, Engine, Unfollowable};
 use crate::wire::shape::HandedOverBody;
 
 pub use control::{ALL_KEY, DRILL, PROMOTE, REFUSED, RESEED, STATUS, STATUS_GET, SWITCH_OVER, Turn, key_of};
@@ -254,6 +254,8 @@ pub struct Replica {
     pub config: Config,
     /// The name of the instance.
     pub instance: String,
+    /// Who may do what, as of now.
+    pub access: AccessOfNow,
     /// What tells the time.
     pub clock: Clock,
     /// What the instance does, and what it has heard.

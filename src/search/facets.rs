@@ -1,6 +1,6 @@
 //! Facets: how often each value is there, over all documents that match, counted by columns of the index.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 use tantivy::columnar::{StrColumn, TermOrdHit};
@@ -9,7 +9,7 @@ use tantivy::{DocId, SegmentReader};
 use super::fault::Fault;
 use super::fields::{ENTITY, ENVIRONMENT, KIND, TAG, TAG_SEPARATOR};
 use super::text::plain;
-use crate::domain::{Facet, FacetCounts};
+use crate::domain::{Facet, FacetCounts, Id};
 
 /// How many values of a facet are told.
 const VALUES_MAX: usize = 20;
@@ -71,10 +71,13 @@ impl<'a> Tally<'a> {
         Ok(())
     }
 
-    /// The most frequent of each.
-    pub(super) fn finish(self) -> Vec<FacetCounts> {
+    /// The most frequent of each; of environments, those in sight.
+    pub(super) fn finish(self, in_sight: Option<&BTreeSet<Id>>) -> Vec<FacetCounts> {
         let finish = |(facet, totals): (&Facet, HashMap<String, u64>)| {
             let mut values: Vec<(String, u64)> = totals.into_iter().collect();
+            if let (Facet::Environment, Some(in_sight)) = (facet, in_sight) {
+                values.retain(|(environment, _)| in_sight.contains(environment.as_str()));
+            }
             values.sort_unstable_by(|(a, many), (b, more)| more.cmp(many).then_with(|| a.cmp(b)));
             let others = values.len().saturating_sub(VALUES_MAX);
             values.truncate(VALUES_MAX);

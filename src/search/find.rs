@@ -1,5 +1,7 @@
 //! Answering a query: what matches in one state of the index, best first.
 
+use std::collections::BTreeSet;
+
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{DocAddress, Score};
 
@@ -24,6 +26,8 @@ pub struct Ask<'a> {
     pub sets: &'a Sets,
     /// Only resources of this environment.
     pub within: Option<&'a Id>,
+    /// Only these environments and what is in them, as if there were no others; `None` for all.
+    pub in_sight: Option<&'a BTreeSet<Id>>,
     /// How many hits.
     pub limit: usize,
     /// The `next` of the page before.
@@ -83,6 +87,7 @@ impl Shared {
             fields: &self.fields,
             searcher,
             sets: ask.sets.documents(searcher, &snapshot.segments)?,
+            in_sight: ask.in_sight,
         };
         let Plan { query, count } = plan(ask.query, ask.within, &lower);
         let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
@@ -135,7 +140,7 @@ impl Shared {
         Ok(Found {
             // Where the search stopped, some may have been found in a segment that was not counted whole.
             total: total.max(found.hits.len()),
-            facets: tally.finish(),
+            facets: tally.finish(ask.in_sight),
             stopped,
             ..found
         })

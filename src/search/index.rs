@@ -172,6 +172,7 @@ impl Index {
             query,
             sets: &Sets::default(),
             within,
+            in_sight: None,
             limit,
             after,
             facets: &[],

@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 use tantivy::query::{
     AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, InvertedIndexRangeQuery,
-    Occur, PhrasePrefixQuery, PhraseQuery, Query as IndexQuery, TermQuery,
+    Occur, PhrasePrefixQuery, PhraseQuery, Query as IndexQuery, TermQuery, TermSetQuery,
 };
 use tantivy::schema::{Field as IndexField, IndexRecordOption};
 use tantivy::{Searcher, Term as IndexTerm};
@@ -45,23 +45,45 @@ pub(super) struct Plan {
 /// Makes a plan.
 pub(super) fn plan(query: &Query, within: Option<&Id>, lower: &Lower<'_>) -> Plan {
     let fields = lower.fields;
+    if let Some(in_sight) = lower.in_sight {
+        let found = match within {
+            Some(environment) if !in_sight.contains(environment) => Box::new(EmptyQuery),
+            Some(environment) => inside(environment, query, lower),
+            None => lower.query(query, true),
+        };
+        // It hides what is elsewhere, and leaves the scores of what it shows as they are.
+        let terms = in_sight
+            .iter()
+            .map(|id| IndexTerm::from_field_text(fields.environment, id.as_str()));
+        let seen = constant(Box::new(TermSetQuery::new(terms)), 0.0);
+        return Plan {
+            query: Box::new(BooleanQuery::intersection(vec![found, seen])),
+            count: None,
+        };
+    }
     let Some(environment) = within else {
         return Plan {
             query: lower.query(query, true),
             count: lower.single_word(query),
         };
     };
+    Plan {
+        query: inside(environment, query, lower),
+        count: None,
+    }
+}
+
+/// What matches in an environment.
+fn inside(environment: &Id, query: &Query, lower: &Lower<'_>) -> Found {
+    let fields = lower.fields;
     let inside = whole_term(fields.environment, environment.as_str());
     // An environment is in itself, but here only what is in it is wanted.
     let itself = whole_term(fields.entity, "environment");
-    Plan {
-        query: Box::new(BooleanQuery::new(vec![
-            (Occur::Must, lower.query(query, true)),
-            (Occur::Must, inside),
-            (Occur::MustNot, itself),
-        ])),
-        count: None,
-    }
+    Box::new(BooleanQuery::new(vec![
+        (Occur::Must, lower.query(query, true)),
+        (Occur::Must, inside),
+        (Occur::MustNot, itself),
+    ]))
 }
 
 /// Lowers a tree over these fields.
@@ -70,6 +92,8 @@ pub(super) struct Lower<'a> {
     pub(super) searcher: &'a Searcher,
     /// What is in the sets of the graph.
     pub(super) sets: BTreeMap<&'a GraphSet, Among>,
+    /// The only environments that whoever asks knows of; `None` for all.
+    pub(super) in_sight: Option<&'a BTreeSet<Id>>,
 }
 
 /// A union.
@@ -174,7 +198,14 @@ impl Lower<'_> {
             },
             Field::Environment => match &term.matcher {
                 Matcher::Present => self.present("environment"),
-                matcher => as_whole(self.fields.environment, matcher, str::to_owned),
+                matcher => match self.in_sight {
+                    None => as_whole(self.fields.environment, matcher, str::to_owned),
+                    Some(in_sight) => any(in_sight
+                        .iter()
+                        .filter(|id| is_meant(matcher, id.as_str()))
+                        .map(|id| whole_term(self.fields.environment, id.as_str()))
+                        .collect()),
+                },
             },
             Field::Type => match &term.matcher {
                 Matcher::Present => Box::new(AllQuery),
@@ -389,6 +420,16 @@ fn as_whole(field: IndexField, matcher: &Matcher, fold: impl Fn(&str) -> String)
         Matcher::Prefix(text) => starts(field, &fold(text), 1.0),
         Matcher::Fuzzy { text, distance } => fuzzy(field, &fold(text), *distance, 1.0),
         Matcher::Present => Box::new(AllQuery),
+    }
+}
+
+/// Whether a whole value is one that a matcher looks for.
+fn is_meant(matcher: &Matcher, value: &str) -> bool {
+    match matcher {
+        Matcher::Word(text) | Matcher::Phrase(text) => text == value,
+        Matcher::Prefix(text) => value.starts_with(text),
+        Matcher::Fuzzy { text, distance } => strsim::osa_distance(text, value) <= usize::from(*distance),
+        Matcher::Present => true,
     }
 }
 

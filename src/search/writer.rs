@@ -69,7 +69,10 @@ impl Writer {
     }
 
     /// Adds a document whose key the index does not have.
-    pub(super) fn add(&mut self, key: &EntityKey, document: &Document, within: &[Id]) -> Result<(), Fault> {
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn add(&mut self, key: &EntityKey, document: &Document, within: &[Id]) -> Result<(), Fault> {
         let document = self.shared.fields.document(key, document, within);
         self.inner
             .add_document(document)
@@ -88,10 +91,20 @@ impl Writer {
     /// # Errors
     /// A fault where the commit fails; what was put since the last one is not seen then, and may be lost.
     pub fn commit(&mut self, position: Position) -> Result<(), Fault> {
+        self.write_down(position)?;
+        self.shared.show(position)
+    }
+
+    /// Commits a part of what belongs together, so that it is not all in memory at once. Searches do not see it yet, and
+    /// the index is still as of the position before: whoever opens it puts what comes after that once more.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn write_down(&mut self, position: Position) -> Result<(), Fault> {
         let mut prepared = self.inner.prepare_commit().map_err(Fault::of("commit"))?;
         prepared.set_payload(&write_payload(position));
         prepared.commit().map_err(Fault::of("commit"))?;
-        self.shared.show(position)
+        Ok(())
     }
 
     /// Waits until no segments are being merged, and ends.

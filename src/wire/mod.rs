@@ -17,8 +17,8 @@ mod yaml;
 pub use asyncapi::asyncapi_text;
 pub use catalogue::{ENTRIES, Entry, Group, schema_text};
 pub use read::{
-    Bounds, COMMAND_TYPES, Incoming, LIMIT_GRAPH, LIMIT_PATHS, LIMIT_SEARCH, QUESTION_TYPES,
-    document_from_json, nearest, parse_command, parse_json, parse_question,
+    Bounds, COMMAND_TYPES, Incoming, LIMIT_GRAPH, LIMIT_PATHS, LIMIT_SEARCH, ORDER_TYPES, QUESTION_TYPES,
+    access_types, document_from_json, nearest, parse_command, parse_json, parse_question,
 };
 pub use render::{
     CC_ENVIRONMENTS_MAX, Outgoing, QueueMessage, Subscription, SyncOf, document_to_json, format_duration,

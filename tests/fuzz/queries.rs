@@ -202,6 +202,7 @@ impl Field {
             query: &query,
             sets: &sets,
             within: chance.once_in(4).then_some(&lab),
+            in_sight: None,
             limit: 1 + chance.below(80),
             after: None,
             facets: if chance.once_in(4) { &facets } else { &[] },

@@ -286,9 +286,9 @@ fn the_example_configuration_lists_every_key() {
             .unwrap_or_default();
         for key in known_keys(Some(&section)) {
             let is_set = present.is_some_and(|present| present.contains_key(&key));
-            let is_shown = commented
-                .lines()
-                .any(|line| line.starts_with(&format!("# {key} = ")));
+            let is_shown = commented.lines().any(|line| {
+                line.starts_with(&format!("# {key} = ")) || line == format!("# [[{section}.{key}]]")
+            });
             if !is_set && !is_shown {
                 missing.push(format!("{section}.{key}"));
             }

@@ -8,6 +8,7 @@
     clippy::unwrap_used
 )]
 
+mod access;
 mod blocked;
 mod broker;
 mod broker_client;

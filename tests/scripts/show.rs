@@ -204,7 +204,11 @@ pub(crate) fn answer(answer: &Answer) -> Vec<String> {
         Findings::Order(found) => lines.extend(order(found)),
         Findings::History(_) => lines.extend(history(answer)),
         Findings::Comparison(found) => lines.extend(comparison(answer, found)),
-        Findings::Offer(_) | Findings::Piece(_) | Findings::Unsubscribed(_) | Findings::Pong(_) => {}
+        Findings::Ruling(_)
+        | Findings::Offer(_)
+        | Findings::Piece(_)
+        | Findings::Unsubscribed(_)
+        | Findings::Pong(_) => {}
     }
     lines.extend(truncated.iter().map(|why| format!("  truncated: {why}")));
     if let (Findings::History(_), Some(next)) = (findings, next) {

@@ -11,11 +11,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domesday::domain::{Envelope, Findings, Inquiry, Limits, Problem, Question, Receipt, Timestamp};
+use domesday::domain::{
+    Access, Envelope, Findings, Inquiry, Limits, Problem, Question, Reach, Receipt, Timestamp,
+};
 use domesday::engine::{self, Engine, Setup};
 use domesday::store::{self, Store};
 use domesday::wire::{self, Bounds};
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use crate::copy::Copy;
 use crate::request::{Request, duration_ms};
@@ -218,7 +221,12 @@ impl Stage {
         {
             let args = serde_json::json!({"id": key.id.as_str(), "depth": 1});
             let inquiry = self.inquiry(&format!("graph.dependencies {args}")).unwrap();
-            let answer = self.engine().reads().answer(&inquiry).unwrap().unwrap();
+            let answer = self
+                .engine()
+                .reads()
+                .answer(&inquiry, &Reach::Everything)
+                .unwrap()
+                .unwrap();
             let Findings::Subgraph(graph) = answer.findings else {
                 panic!("not a subgraph")
             };
@@ -274,7 +282,7 @@ impl Stage {
                 .block_on(async { tokio::time::timeout(PATIENCE, reached).await.map(drop) });
             reached.expect("the index does not come as far as the register");
         }
-        match reads.answer(&inquiry) {
+        match reads.answer(&inquiry, &Reach::Everything) {
             Ok(answer) => show::answer(&answer.unwrap()),
             Err(problem) => [vec!["no answer".to_owned()], show::problem(&problem)].concat(),
         }
@@ -345,6 +353,7 @@ impl Stage {
             limits: self.limits,
             new_cluster: "test".to_owned(),
             new_instance: "test".to_owned(),
+            access: watch::Sender::new(Arc::new(Access::Open)).subscribe(),
             clock: Arc::new(move || clock.read()),
             fail_at: engine::FailAt::default(),
         });

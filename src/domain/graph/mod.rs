@@ -163,6 +163,62 @@ impl Graph {
         Ok(())
     }
 
+    /// The graph as it would be if only these resources were registered; those that are not are passed over.
+    ///
+    /// # Errors
+    /// [`GraphFull`], as for [`Self::put`].
+    pub fn part<'a>(&self, resources: impl IntoIterator<Item = &'a Id>) -> Result<Self, GraphFull> {
+        let mut part = Self::default();
+        for id in resources {
+            let Some(node) = self.find(id) else { continue };
+            let Some(slot) = self.slots.get(node as usize).filter(|slot| slot.registered) else {
+                continue;
+            };
+            let own = part.named_node(&slot.name)?;
+            let kind = part.kind(&slot.kind);
+            if let Some(place) = part.slots.get_mut(own as usize) {
+                part.registered += usize::from(!place.registered);
+                place.registered = true;
+                place.kind = kind;
+                place.title.clone_from(&slot.title);
+            }
+            let mut links = Vec::new();
+            for link in self.needs.of(node) {
+                links.push(Link::new(part.same_node(self, link.node())?, link.label()));
+            }
+            links.sort_unstable();
+            part.set_needs(own, &links);
+            if let Some(groups) = self.groups.get(&node) {
+                let groups = groups.iter().map(|group| {
+                    let members = group.members.iter().map(|member| part.same_node(self, *member));
+                    let mut members = members.collect::<Result<Box<[u32]>, _>>()?;
+                    members.sort_unstable();
+                    Ok(Group { members, ..*group })
+                });
+                let groups = groups.collect::<Result<_, _>>()?;
+                part.groups.insert(own, groups);
+            }
+            if part.needs.overflowed() || part.needed_by.overflowed() {
+                return Err(GraphFull);
+            }
+        }
+        Ok(part)
+    }
+
+    /// The node that is called as one of another graph.
+    fn same_node(&mut self, other: &Self, node: u32) -> Result<u32, GraphFull> {
+        // A link always leads to a node.
+        let slot = other.slots.get(node as usize).ok_or(GraphFull)?;
+        self.named_node(&slot.name)
+    }
+
+    fn named_node(&mut self, name: &NodeName) -> Result<u32, GraphFull> {
+        match name {
+            NodeName::Resource(id) => self.resource_node(id),
+            NodeName::External(uri) => self.external_node(uri),
+        }
+    }
+
     /// Takes a resource out; where others still need it, it stays as a dangling reference.
     pub fn remove(&mut self, id: &Id) {
         let Some(&node) = self.resources.get(id) else {
@@ -358,16 +414,20 @@ impl Graph {
     fn target_node(&mut self, target: &Target) -> Result<u32, GraphFull> {
         match target {
             Target::Resource(id) => self.resource_node(id),
-            Target::External(uri) => {
-                if let Some(node) = self.externals.get(uri.as_str()) {
-                    return Ok(*node);
-                }
-                let uri: Arc<str> = Arc::from(uri.as_str());
-                let node = self.new_node(NodeName::External(Arc::clone(&uri)))?;
-                self.externals.insert(uri, node);
-                Ok(node)
-            }
+            Target::External(uri) => match self.externals.get(uri.as_str()) {
+                Some(node) => Ok(*node),
+                None => self.external_node(&Arc::from(uri.as_str())),
+            },
         }
+    }
+
+    fn external_node(&mut self, uri: &Arc<str>) -> Result<u32, GraphFull> {
+        if let Some(node) = self.externals.get(uri) {
+            return Ok(*node);
+        }
+        let node = self.new_node(NodeName::External(Arc::clone(uri)))?;
+        self.externals.insert(Arc::clone(uri), node);
+        Ok(node)
     }
 
     fn new_node(&mut self, name: NodeName) -> Result<u32, GraphFull> {

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, proptest};
 
 use super::naive::execute;
-use super::{State, tight_rules};
+use super::{EVERYBODY, State, tight_rules};
 use crate::domain::{
     Command, Document, Entity, EntityKey, Environment, Event, Expect, Fact, Id, LINKS_PER_EVENT, Limits,
     Live, Refusal, RemoveMode, Resource, Rules, Step, Tags, Timestamp, View, decide, strategies,
@@ -55,7 +55,7 @@ proptest! {
         for (step, delay) in steps.into_iter().zip(delays) {
             now = now.plus_ms(delay);
             let meant = execute(&state, &step, &rules, now);
-            match decide(&state, &step, &rules, now) {
+            match decide(&state, &step, &rules, EVERYBODY, now) {
                 Ok(events) => {
                     let meant = meant.unwrap();
                     assert_eq!(events.is_empty(), meant == state, "{step:?}");
@@ -127,7 +127,7 @@ fn many_links_are_several_events() {
             command,
             expect: Expect::Anything,
         };
-        let events = decide(&state, &step, &rules, Timestamp(0)).unwrap();
+        let events = decide(&state, &step, &rules, EVERYBODY, Timestamp(0)).unwrap();
         for event in &events {
             take(&mut state, event, Timestamp(0));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
-use super::{State, tight_rules};
+use super::{EVERYBODY, State, tight_rules};
 use crate::domain::graph::{Beyond, Graph};
 use crate::domain::impact::stops_with;
 use crate::domain::{
@@ -42,7 +42,7 @@ fn rules() -> Rules {
 
 fn play(state: &mut State, steps: &[Step]) {
     for step in steps {
-        for event in decide(state, step, &rules(), NOW).unwrap_or_default() {
+        for event in decide(state, step, &rules(), EVERYBODY, NOW).unwrap_or_default() {
             state.apply(&event, NOW);
         }
     }
@@ -73,7 +73,7 @@ proptest! {
         let mut overlay = Overlay::new(&base, NOW);
         let (mut state, mut done) = (base.clone(), Vec::new());
         for step in &then {
-            let Ok(events) = decide(&state, step, &rules(), NOW) else { continue };
+            let Ok(events) = decide(&state, step, &rules(), EVERYBODY, NOW) else { continue };
             for event in &events {
                 overlay.apply(event).unwrap();
                 state.apply(event, NOW);
@@ -89,14 +89,14 @@ proptest! {
             let stops = expected.as_ref().map(|(stops, _)| stops.clone()).unwrap_or_default();
             for view in [&overlay as &dyn View, &state] {
                 let mut looks = 1_000;
-                prop_assert_eq!(stops_with(view, &id, 100, &mut looks).unwrap(), Some(stops.clone()));
-                let few = stops_with(view, &id, most, &mut 1_000).unwrap();
+                prop_assert_eq!(stops_with(view, &id, 100, &mut looks, &|_| Ok(true)).unwrap(), Some(stops.clone()));
+                let few = stops_with(view, &id, most, &mut 1_000, &|_| Ok(true)).unwrap();
                 prop_assert_eq!(few.is_some(), stops.len() <= most);
                 // Exactly as many looks as it took are enough, and not one less.
                 let took = 1_000 - looks;
-                prop_assert_eq!(stops_with(view, &id, 100, &mut { took }).unwrap(), Some(stops.clone()));
+                prop_assert_eq!(stops_with(view, &id, 100, &mut { took }, &|_| Ok(true)).unwrap(), Some(stops.clone()));
                 if took > 0 {
-                    prop_assert_eq!(stops_with(view, &id, 100, &mut { took - 1 }).unwrap(), None);
+                    prop_assert_eq!(stops_with(view, &id, 100, &mut { took - 1 }, &|_| Ok(true)).unwrap(), None);
                 }
             }
             let key = EntityKey::resource(id.clone());
@@ -106,7 +106,7 @@ proptest! {
                 let command = Command::Remove { key: key.clone(), mode, expect_impact };
                 let mut steps = done.clone();
                 steps.push(Step { command, expect: Expect::Anything });
-                decide(&base, &batch(steps), &rules(), NOW)
+                decide(&base, &batch(steps), &rules(), EVERYBODY, NOW)
             };
             let shown = |decided: Result<_, Refusal>| decided.map_err(|refusal| match refusal {
                 Refusal::Problem(problem) => (problem.kind, problem.facts),

@@ -1,5 +1,6 @@
 //! The decision and the view, against models that are too simple to be wrong.
 
+mod access;
 mod compare;
 mod decide;
 mod impact;
@@ -9,7 +10,10 @@ mod state;
 
 pub(crate) use state::State;
 
-use super::{Limits, Rules};
+use super::{Access, Limits, Rules, Warrant};
+
+/// Whoever may do everything.
+pub(crate) const EVERYBODY: Warrant<'static> = Warrant::new(&Access::Open, "");
 
 /// Few of everything, so that limits are met.
 pub(crate) fn tight_rules() -> Rules {

@@ -2,13 +2,13 @@
 
 use proptest::prelude::{ProptestConfig, proptest};
 
-use super::{State, tight_rules};
+use super::{EVERYBODY, State, tight_rules};
 use crate::domain::{
     Entity, EntityKey, Event, Id, Overlay, Problem, Refusal, Rules, Step, Timestamp, View, decide, strategies,
 };
 
 fn decided(view: &dyn View, step: &Step, rules: &Rules, now: Timestamp) -> Result<Vec<Event>, Box<Problem>> {
-    decide(view, step, rules, now).map_err(|refusal| match refusal {
+    decide(view, step, rules, EVERYBODY, now).map_err(|refusal| match refusal {
         Refusal::Problem(problem) => problem,
         Refusal::Fault(fault) => panic!("{fault}"),
     })

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 
 use super::{Finding, IndexJob};
-use crate::domain::tests::{State, tight_rules};
+use crate::domain::tests::{EVERYBODY, State, tight_rules};
 use crate::domain::{
     Change, Document, Entity, EntityKey, EntityType, Event, Id, Step, Timestamp, Transaction, View, decide,
     strategies,
@@ -47,7 +47,7 @@ fn commit<'a>(batches: impl Iterator<Item = &'a [Step]>, model: &mut Model) -> V
     for steps in batches {
         let mut changes = Vec::new();
         for step in steps {
-            for event in decide(&state, step, &tight_rules(), Timestamp(0)).unwrap_or_default() {
+            for event in decide(&state, step, &tight_rules(), EVERYBODY, Timestamp(0)).unwrap_or_default() {
                 state.apply(&event, Timestamp(0));
                 sequence += 1;
                 changes.push(change(sequence, event));
@@ -67,6 +67,9 @@ fn commit<'a>(batches: impl Iterator<Item = &'a [Step]>, model: &mut Model) -> V
 
 /// Does a job as the index's thread does, when the store has come to this state.
 fn apply(found: &mut Found, job: IndexJob, store: &State) {
+    for key in &job.new {
+        assert!(!found.contains_key(key), "{key} is there already");
+    }
     for (key, finding) in job.changes {
         let entry = match finding {
             Finding::Gone => None,

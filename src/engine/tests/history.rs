@@ -10,7 +10,7 @@ use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use super::{BEGIN, PATIENCE, Running};
 use crate::domain::{
     Change, Command, Document, EntityKey, EntityType, Environment, Expect, Findings, Id, Inquiry, Limits,
-    Problem, ProblemKind, Question, RemoveMode, Standing, Step, Tags, Timestamp, strategies,
+    Problem, ProblemKind, Question, Reach, RemoveMode, Standing, Step, Tags, Timestamp, strategies,
 };
 use crate::engine::{Config, Reads, Setup, read_only};
 use crate::store;
@@ -42,7 +42,7 @@ fn page(
         deadline: None,
         moment: None,
     };
-    let answer = reads.answer(&inquiry)?.unwrap();
+    let answer = reads.answer(&inquiry, &Reach::Everything)?.unwrap();
     assert_eq!(answer.truncated.is_some(), answer.next.is_some());
     let Findings::History(changes) = answer.findings else {
         panic!("not a history")
@@ -370,7 +370,7 @@ fn environments_of_large_documents_are_not_compared() {
             deadline: None,
             moment: None,
         };
-        running.engine.reads().answer(&inquiry)
+        running.engine.reads().answer(&inquiry, &Reach::Everything)
     };
     compared("fits", "fits").unwrap();
     let problem = compared("fits", "is-too-large").unwrap_err();

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 
 use super::{Config, Engine, FailAt, Setup, Stopped, start};
 use crate::domain::tests::tight_rules;
 use crate::domain::{
-    Answer, Command, Dependency, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Nature, Needs,
-    Question, Receipt, Resource, Search, Step, Tags, Target, Timestamp,
+    Access, Answer, Command, Dependency, Document, Envelope, Expect, Findings, Hit, Id, Inquiry, Nature,
+    Needs, Question, Reach, Receipt, Resource, Search, Step, Tags, Target, Timestamp,
 };
 use crate::{search, store};
 
@@ -100,6 +101,7 @@ impl Running {
             limits: tight_rules().limits,
             new_cluster: "test".to_owned(),
             new_instance: "test".to_owned(),
+            access: watch::Sender::new(Arc::new(Access::Open)).subscribe(),
             clock: Arc::new(|| BEGIN),
             fail_at: FailAt::default(),
         }
@@ -164,7 +166,7 @@ impl Running {
             moment: None,
             deadline: None,
         };
-        reads.answer(&inquiry).unwrap().unwrap()
+        reads.answer(&inquiry, &Reach::Everything).unwrap().unwrap()
     }
 
     /// Every hit.

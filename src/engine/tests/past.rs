@@ -11,7 +11,7 @@ use super::{BEGIN, Running};
 use crate::domain::graph::Beyond;
 use crate::domain::{
     Change, Crew, Direction, Findings, Id, Inquiry, Moment, Natures, Position, ProblemKind, Purpose,
-    Question, Standing, Step, Timestamp, strategies,
+    Question, Reach, Standing, Step, Timestamp, strategies,
 };
 use crate::engine::graph_answers::graph_answer;
 use crate::engine::model::{Model, read_model};
@@ -316,10 +316,8 @@ fn questions_about_the_past_are_answered() {
             query: query.to_owned(),
             ..crate::domain::Search::default()
         };
-        let answer = running.engine.reads().answer(&inquiry(
-            Question::Search(search),
-            Some(Moment::Sequence(sequence)),
-        ));
+        let inquiry = inquiry(Question::Search(search), Some(Moment::Sequence(sequence)));
+        let answer = running.engine.reads().answer(&inquiry, &Reach::Everything);
         answer.map(|answer| match answer.unwrap().findings {
             Findings::Hits(hits) => hits
                 .items
@@ -356,7 +354,7 @@ fn questions_about_the_past_are_answered() {
     let problem = running
         .engine
         .reads()
-        .answer(&inquiry(question, moment))
+        .answer(&inquiry(question, moment), &Reach::Everything)
         .unwrap_err();
     assert_eq!(problem.kind, ProblemKind::NotFound);
 }

@@ -12,6 +12,7 @@ fn ask(index: &Index, query: &Query, sets: &Sets, limit: usize, after: Option<&s
         query,
         sets,
         within: None,
+        in_sight: None,
         limit,
         after,
         facets: &[],

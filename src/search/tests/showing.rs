@@ -115,6 +115,7 @@ fn ask(index: &Index, text: &str, facets: &[Facet], explain: bool) -> Found {
         query: &query,
         sets: &Sets::default(),
         within: None,
+        in_sight: None,
         limit: 1,
         after: None,
         facets,

@@ -3,7 +3,7 @@
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::domain::tests::{State, tight_rules};
+use crate::domain::tests::{EVERYBODY, State, tight_rules};
 use crate::domain::{
     Change, Entity, EntityKey, Id, Outcome, Overlay, Position, Receipt, Timestamp, Trace, Transaction, View,
     decide, strategies,
@@ -44,7 +44,9 @@ impl Story {
             let mut overlay = Overlay::new(before, Timestamp(0));
             let (mut state, mut events) = (before.clone(), Vec::new());
             for step in steps {
-                for event in decide(&overlay, step, &tight_rules(), Timestamp(0)).unwrap_or_default() {
+                for event in
+                    decide(&overlay, step, &tight_rules(), EVERYBODY, Timestamp(0)).unwrap_or_default()
+                {
                     overlay.apply(&event).unwrap();
                     state.apply(&event, Timestamp(0));
                     events.push(event);

@@ -8,14 +8,14 @@ use crate::wire::shape::{
     AnswerBody, AnswerBookmarkBody, AnswerChangedBody, AnswerEndedBody, BookmarkBody, ChangesGetBody,
     CommandBody, CompareArgs, ComparisonBody, CycleBody, CyclesArgs, CyclesBody, DanglingArgs, DanglingBody,
     DanglingClearedBody, DanglingItem, DivergedBody, DrillBody, DrillEventBody, DrilledBody,
-    EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody, EventBody, HandOverBody, HandedOverBody,
-    HeartbeatBody, HistoryArgs, HistoryBody, HitsBody, ImpactArgs, ImpactBody, LinkArgs, LinksBody, NewsBody,
-    OfferBody, OrderArgs, OrderBody, PatchArgs, PathArgs, PathsBody, PieceBody, PingArgs, PongBody,
-    PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody, ReachArgs, RefusedBody, RemoveArgs,
-    ReplyBody, ReseedBody, ReseedingBody, ResourceDocument, ResourcePatchDocument, ResourceRemoveArgs,
-    RestoreArgs, SnapshotBeginArgs, SnapshotChunkArgs, StandingFindings, StateBody, StatusBody,
-    StatusGetBody, SubgraphBody, SubscribeBody, SubscribedBody, SwitchOverBody, SyncArgs, SyncBeginBody,
-    SyncEndBody, TransactionEventBody, UnsubscribeArgs, UnsubscribedBody,
+    EnvironmentDocument, EnvironmentPatchDocument, EpochStartedBody, EventBody, ExplainArgs, HandOverBody,
+    HandedOverBody, HeartbeatBody, HistoryArgs, HistoryBody, HitsBody, ImpactArgs, ImpactBody, LinkArgs,
+    LinksBody, NewsBody, OfferBody, OrderArgs, OrderBody, PatchArgs, PathArgs, PathsBody, PieceBody,
+    PingArgs, PongBody, PromoteBody, PromotedBody, QuestionBody, QuestionProblemBody, ReachArgs, RefusedBody,
+    RemoveArgs, ReplyBody, ReseedBody, ReseedingBody, ResourceDocument, ResourcePatchDocument,
+    ResourceRemoveArgs, RestoreArgs, RulingBody, SnapshotBeginArgs, SnapshotChunkArgs, StandingFindings,
+    StateBody, StatusBody, StatusGetBody, SubgraphBody, SubscribeBody, SubscribedBody, SwitchOverBody,
+    SyncArgs, SyncBeginBody, SyncEndBody, TransactionEventBody, UnsubscribeArgs, UnsubscribedBody,
 };
 
 type EnvironmentPatch = PatchArgs<EnvironmentPatchDocument>;
@@ -146,6 +146,12 @@ pub const ENTRIES: &[Entry] = &[
     ),
     Entry::new(
         Group::Question,
+        "access.explain",
+        "What somebody may do, and which rule says so.",
+        request::<QuestionBody<ExplainArgs>>,
+    ),
+    Entry::new(
+        Group::Question,
         "sync",
         "A copy of the register, or what is missing to one, sent to the queue of `reply_to`.",
         of_now_args_optional::<QuestionBody<SyncArgs>>,
@@ -257,6 +263,12 @@ pub const ENTRIES: &[Entry] = &[
         "compare.answer",
         "The environments side by side.",
         message::<AnswerBody<ComparisonBody>>,
+    ),
+    Entry::new(
+        Group::Reply,
+        "access.explain.answer",
+        "What the rules say.",
+        message::<AnswerBody<RulingBody>>,
     ),
     Entry::new(
         Group::Reply,

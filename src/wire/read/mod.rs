@@ -1,5 +1,6 @@
 //! Reading requests: every mistake at once, each with its place and how to mend it.
 
+mod access;
 mod command;
 mod document;
 mod graph;
@@ -12,6 +13,7 @@ mod spot;
 mod subscription;
 mod text;
 
+pub use access::{ORDER_TYPES, access_types};
 pub use command::{COMMAND_TYPES, parse_command};
 pub use document::document_from_json;
 pub use incoming::{Bounds, Incoming};

@@ -7,6 +7,7 @@ use crate::domain::{
     ProblemKind, Question, Search, SyncRequest, Tags,
 };
 
+use super::access::explain;
 use super::command::{COMMAND_TYPES, untyped};
 use super::document::{nature, tags};
 use super::graph::{impact, order};
@@ -17,7 +18,7 @@ use super::subscription::{SUBSCRIBE_BODY_FIELDS, subscribe, unsubscribe};
 use super::text::quote;
 
 /// Every type of question.
-pub const QUESTION_TYPES: [&str; 16] = [
+pub const QUESTION_TYPES: [&str; 17] = [
     "search",
     "graph.dependencies",
     "graph.dependents",
@@ -28,6 +29,7 @@ pub const QUESTION_TYPES: [&str; 16] = [
     "graph.dangling",
     "history",
     "compare",
+    "access.explain",
     "sync",
     "subscribe",
     "unsubscribe",
@@ -73,6 +75,7 @@ pub(super) enum Topic {
     Dangling,
     History,
     Compare,
+    Explain,
     Sync,
     Subscribe,
     Unsubscribe,
@@ -92,6 +95,7 @@ impl Topic {
             "graph.order" => Some(Self::Order),
             "history" => Some(Self::History),
             "compare" => Some(Self::Compare),
+            "access.explain" => Some(Self::Explain),
             "graph.cycles" => Some(Self::Cycles),
             "graph.dangling" => Some(Self::Dangling),
             "sync" => Some(Self::Sync),
@@ -135,6 +139,7 @@ impl Topic {
             | Self::Impact
             | Self::Order
             | Self::Compare
+            | Self::Explain
             | Self::Cycles
             | Self::Dangling
             | Self::Sync
@@ -278,6 +283,7 @@ pub(super) fn question(topic: Topic, args: &Spot<'_>) -> Option<Question> {
         Topic::Order => order(args),
         Topic::History => history(args),
         Topic::Compare => compare(args),
+        Topic::Explain => explain(args),
         Topic::Cycles => {
             let fields = args.fields(&CYCLES_FIELDS)?;
             let environment = optional_id(&fields, "environment");

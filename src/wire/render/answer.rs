@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use crate::domain::{
-    Answer, Canary, Dangling, Edge, Findings, Id, Node, Offer, Piece, Pong, Position, Problem, Subgraph,
-    Target,
+    Answer, Canary, Dangling, Edge, Findings, Id, Node, Offer, Piece, Pong, Position, Problem, Ruling,
+    Subgraph, Target,
 };
 use crate::wire::shape::{
     AnswerBody, AsOf, Base64Bytes, CanaryBody, ComparisonBody, CyclesBody, DanglingBody, DanglingItem,
     EdgeBody, HistoryBody, HitsBody, ImpactBody, NatureWord, NodeBody, OfferBody, OrderBody, PastBody,
-    PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody, SubgraphBody, UnsubscribedBody,
+    PathsBody, PieceBody, PongBody, ProblemBody, QuestionProblemBody, RuleBody, RulingBody, SubgraphBody,
+    UnsubscribedBody,
 };
 use crate::wire::to_bytes;
 
@@ -41,6 +42,7 @@ pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
             let dangling = dangling.iter().map(DanglingItem::from).collect();
             with_findings(answer, cluster, took_us, DanglingBody { dangling })
         }
+        Findings::Ruling(ruling) => with_findings(answer, cluster, took_us, RulingBody::from(ruling)),
         Findings::Offer(offer) => with_findings(answer, cluster, took_us, OfferBody::from(offer)),
         Findings::Piece(piece) => with_findings(answer, cluster, took_us, PieceBody::from(piece)),
         Findings::Unsubscribed(subscription) => {
@@ -48,6 +50,27 @@ pub fn render_answer(answer: &Answer, cluster: &str, took_us: u64) -> Vec<u8> {
             with_findings(answer, cluster, took_us, UnsubscribedBody { subscription })
         }
         Findings::Pong(pong) => with_findings(answer, cluster, took_us, PongBody::from(pong)),
+    }
+}
+
+impl From<&Ruling> for RulingBody {
+    fn from(ruling: &Ruling) -> Self {
+        let Ruling {
+            allowed,
+            open,
+            decides,
+            elsewhere,
+        } = ruling;
+        let rule = |(number, name): &(usize, String)| RuleBody {
+            number: count(*number),
+            name: name.clone(),
+        };
+        Self {
+            allowed: *allowed,
+            open: *open,
+            rule: decides.as_ref().map(rule),
+            elsewhere: elsewhere.iter().map(rule).collect(),
+        }
     }
 }
 

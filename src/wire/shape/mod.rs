@@ -3,6 +3,7 @@
 //! Requests are not parsed with these (see `super::read`): serde stops at the first mistake and knows no pointer.
 //! Tests hold the two together.
 
+mod access;
 mod answer;
 mod command;
 mod document;
@@ -18,6 +19,7 @@ mod subscription;
 mod sync;
 mod text;
 
+pub use access::{ExplainArgs, RuleBody, RulingBody};
 pub use answer::{
     AnswerBody, AsOf, CyclesBody, DanglingBody, DanglingItem, EdgeBody, ExplainedBody, FacetBody, FacetValue,
     HighlightBody, HitBody, HitsBody, NodeBody, PathsBody, PongBody, QuestionProblemBody, SubgraphBody,

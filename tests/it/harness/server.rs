@@ -45,6 +45,7 @@ impl TestServer {
         let unless_said = |key: &str, line: &'static str| if settings.contains(key) { "" } else { line };
         let name = unless_said("instance.name", "instance.name = 'test'");
         let heartbeat = unless_said("broker.heartbeat_s", "broker.heartbeat_s = 5");
+        let open = unless_said("access", "access.open = true");
         let text = format!(
             "broker.url = '{}'\n\
              broker.namespace = '{}'\n\
@@ -53,6 +54,7 @@ impl TestServer {
              broker.reconnect_max_ms = 500\n\
              store.directory = '{}'\n\
              {name}\n\
+             {open}\n\
              {settings}\n",
             config.url,
             config.namespace,

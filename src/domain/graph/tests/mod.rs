@@ -4,6 +4,7 @@ mod brute;
 mod edges;
 mod impact;
 mod order;
+mod part;
 mod watch;
 
 use std::collections::BTreeSet;

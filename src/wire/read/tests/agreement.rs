@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::incoming;
 use crate::domain::{Document, EntityType, Problem, escape, strategies};
+use crate::wire::read::access::EXPLAIN_FIELDS;
 use crate::wire::read::command::{
     BATCH_FIELDS, COMMAND_FIELDS, LINK_FIELDS, PATCH_FIELDS, REMOVE_FIELDS, RESOURCE_REMOVE_FIELDS,
     RESTORE_FIELDS, STEP_FIELDS,
@@ -103,7 +104,7 @@ fn properties(schema: &Value, pointer: &str) -> BTreeSet<String> {
 
 #[test]
 fn reader_and_schema_know_the_same_fields() {
-    let cases: [(&str, &str, &[&str]); 35] = [
+    let cases: [(&str, &str, &[&str]); 36] = [
         ("environment", "", &ENVIRONMENT_FIELDS),
         ("resource", "", &RESOURCE_FIELDS),
         ("environment", "/$defs/EntrypointDocument", &ENTRYPOINT_FIELDS),
@@ -144,6 +145,7 @@ fn reader_and_schema_know_the_same_fields() {
         ("graph.order", "/$defs/OrderArgs", &ORDER_FIELDS),
         ("history", "/$defs/HistoryArgs", &HISTORY_FIELDS),
         ("compare", "/$defs/CompareArgs", &COMPARE_FIELDS),
+        ("access.explain", "/$defs/ExplainArgs", &EXPLAIN_FIELDS),
         ("search", "/$defs/SearchArgs", &SEARCH_FIELDS),
         ("graph.dependents", "/$defs/ReachArgs", &REACH_FIELDS),
         ("graph.path", "/$defs/PathArgs", &PATH_FIELDS),
