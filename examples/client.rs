@@ -97,7 +97,9 @@ fn text(value: &Value) -> &str {
 async fn main() -> Result<(), Box<dyn Error>> {
     let namespace = env::var("DOMESDAY_NAMESPACE").unwrap_or_else(|_| "domesday".to_owned());
     let url = env::var("DOMESDAY_BROKER_URL").unwrap_or_else(|_| "amqp://localhost".to_owned());
-    let connection = Connection::connect(&url, ConnectionProperties::default()).await?;
+    let uri: lapin::uri::AMQPUri = url.parse()?;
+    let user = uri.authority.userinfo.username.clone();
+    let connection = Connection::connect_uri(uri, ConnectionProperties::default()).await?;
     let (channel, none) = (connection.create_channel().await?, FieldTable::default);
     // One queue for events, syncs and replies. Bound before anything is asked, so that nothing falls through.
     let declared = channel.queue_declare("".into(), QueueDeclareOptions::exclusive(), none());
@@ -113,6 +115,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             // A command that is sent again with the same id is not executed twice.
             .with_message_id(uuid::Uuid::now_v7().to_string().into())
             .with_reply_to(queue.clone())
+            // The broker checks who we are, and rules about who may do what go by it.
+            .with_user_id(user.clone().into())
             .with_content_type("application/json".into());
         let (to, options) = (format!("{namespace}.{exchange}"), BasicPublishOptions::default());
         let body = json!({ "args": args }).to_string();

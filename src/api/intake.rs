@@ -42,7 +42,13 @@ async fn take(
     api.fail_at.pass(Point::Taken);
     let headers = text_headers(&delivery.message);
     let incoming = incoming(&delivery, &headers, (api.clock)());
-    let parsed = wire::parse_command(&incoming, &api.bounds);
+    let parsed = wire::parse_command(&incoming, &api.bounds).and_then(|envelope| {
+        // Who may do it nowhere costs no commit, and takes no place among the receipts of others.
+        for kind in envelope.step.command.kinds() {
+            api.reach(&envelope.actor, kind)?;
+        }
+        Ok(envelope)
+    });
     let address = ReturnAddress::of(&delivery.message, incoming.trace());
     let (api, publisher) = (Arc::clone(api), publisher.clone());
     api.fail_at.pass(Point::Read);

@@ -41,6 +41,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
+use futures_util::FutureExt;
 
 use args::{Cli, ConfigAction, Global, Verb};
 use exit::{Exit, Failure};
@@ -193,12 +194,14 @@ fn open(global: &Global, output: &mut Output, verb: &str, patience: Duration) ->
 /// Runs a client verb to its end, or to Ctrl-C.
 fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     runtime()?.block_on(async {
+        let mut verb = std::pin::pin!(verb);
         tokio::select! {
-            // The verb first: it may have an end of its own for Ctrl-C.
             biased;
-            done = verb => done,
-            _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
+            done = &mut verb => return done,
+            _ = tokio::signal::ctrl_c() => {}
         }
+        // It may have an end of its own for Ctrl-C, and has not looked since.
+        verb.now_or_never().unwrap_or(Ok(Exit::Interrupted))
     })
 }
 

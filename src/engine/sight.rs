@@ -61,7 +61,7 @@ impl Reads {
         if let Some(part) = self.parts.find(model.position, &environments) {
             return Ok(part);
         }
-        let part = Arc::new(model.part(&environments).map_err(|fault| too_much(&fault))?);
+        let part = Arc::new(model.part(&environments).map_err(too_much)?);
         drop(model);
         self.parts.keep(environments, Arc::clone(&part));
         Ok(part)
@@ -103,13 +103,11 @@ impl Reads {
 pub(super) fn part_of(model: Model, reach: &Reach) -> Result<Model, Box<Problem>> {
     match reach {
         Reach::Everything => Ok(model),
-        Reach::Within(_) => model
-            .part(&model.in_sight(reach))
-            .map_err(|fault| too_much(&fault)),
+        Reach::Within(_) => model.part(&model.in_sight(reach)).map_err(too_much),
     }
 }
 
-fn too_much(fault: &GraphFull) -> Box<Problem> {
+fn too_much(fault: GraphFull) -> Box<Problem> {
     Box::new(Problem::new(ProblemKind::LimitExceeded, fault.to_string()))
 }
 

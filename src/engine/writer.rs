@@ -76,7 +76,11 @@ impl Waiting {
 /// How much a command takes of what may share a commit. What it links is kept in memory until it can be found.
 fn weight(command: &Command) -> usize {
     match command {
-        Command::Batch { steps } => steps.iter().map(|step| weight(&step.command)).sum::<usize>().max(1),
+        Command::Batch { steps } => steps
+            .iter()
+            .map(|step| weight(&step.command))
+            .sum::<usize>()
+            .max(1),
         command => 1 + command.brings_in().0.len() / LINKS_PER_COMMAND,
     }
 }

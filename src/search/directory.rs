@@ -22,6 +22,10 @@ use tantivy::directory::{
 /// The list of files that were made.
 const MADE: &str = ".managed.json";
 
+/// Every file that is mapped ends with how long its footer is, and a number that says so: the library takes it for granted
+/// that there is at least that much, and panics where there is less.
+const FOOTER_BYTES_MIN: usize = 8;
+
 /// A memory-mapped directory whose writes are not synced.
 #[derive(Debug, Clone)]
 pub(super) struct Unsynced {
@@ -72,7 +76,12 @@ impl TerminatingWrite for Handed {
 
 impl Directory for Unsynced {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.mapped.get_file_handle(path)
+        let handle = self.mapped.get_file_handle(path)?;
+        if handle.len() < FOOTER_BYTES_MIN {
+            let error = io::Error::new(io::ErrorKind::InvalidData, "the file is cut off");
+            return Err(OpenReadError::wrap_io_error(error, path.to_owned()));
+        }
+        Ok(handle)
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {

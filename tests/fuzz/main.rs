@@ -16,6 +16,8 @@
 )]
 
 mod chance;
+mod damage;
+mod files;
 mod judge;
 mod mutate;
 mod node;

@@ -16,6 +16,7 @@ class Register {
   wake = () => {};
 
   async connect(url) {
+    this.userId = decodeURIComponent(new URL(url).username) || 'guest';
     this.connection = await amqp.connect(url);
     this.channel = await this.connection.createConfirmChannel();
     // Replies come straight to this channel; they know no acknowledgements.
@@ -37,7 +38,9 @@ class Register {
 
   send(exchange, kind, body, back, messageId) {
     const persistent = exchange === 'commands';
-    const properties = { type: kind, messageId, replyTo: back, contentType: 'application/json', persistent };
+    // The broker checks who we are, and rules about who may do what go by it.
+    const { userId } = this;
+    const properties = { type: kind, messageId, replyTo: back, userId, contentType: 'application/json', persistent };
     this.channel.publish(`${namespace}.${exchange}`, kind, Buffer.from(JSON.stringify(body)), properties);
     return this.channel.waitForConfirms();
   }

@@ -22,7 +22,9 @@ class Register:
         self.cursor = None
         self.inbox = []  # messages that have come: (type, body)
         self.replies = {}
-        self.connection = pika.BlockingConnection(pika.URLParameters(url))
+        parameters = pika.URLParameters(url)
+        self.user = parameters.credentials.username
+        self.connection = pika.BlockingConnection(parameters)
         self.channel = self.connection.channel()
         self.channel.confirm_delivery()
         # Replies come straight to this channel; they know no acknowledgements.
@@ -46,6 +48,7 @@ class Register:
             f"{NAMESPACE}.{exchange}", kind, json.dumps(body), mandatory=True,
             properties=pika.BasicProperties(
                 type=kind, message_id=message_id, reply_to=reply_to,
+                user_id=self.user,  # the broker checks it, and rules about who may do what go by it
                 content_type="application/json", delivery_mode=2 if exchange == "commands" else 1))
         return message_id
 

@@ -47,7 +47,7 @@ impl Register {
         register
     }
 
-    fn does(&mut self, principal: &str, command: Command) -> Result<Vec<Event>, Problem> {
+    fn does(&mut self, principal: &str, command: Command) -> Result<Vec<Event>, Box<Problem>> {
         let step = Step {
             command,
             expect: Expect::Anything,
@@ -61,7 +61,7 @@ impl Register {
                 }
                 Ok(events)
             }
-            Err(Refusal::Problem(problem)) => Err(*problem),
+            Err(Refusal::Problem(problem)) => Err(problem),
             Err(Refusal::Fault(fault)) => panic!("{fault}"),
         }
     }

@@ -108,10 +108,12 @@ fn inquiry(question: Question, moment: Option<Moment>) -> Inquiry {
 
 /// The model after so many changes, made from nothing by taking them in.
 fn replayed(changes: &[Change], sequence: u64) -> String {
-    let mut model = Model::default();
-    model.position = Position {
-        epoch: 1,
-        sequence: 0,
+    let mut model = Model {
+        position: Position {
+            epoch: 1,
+            sequence: 0,
+        },
+        ..Model::default()
     };
     for change in changes.iter().filter(|change| change.sequence <= sequence) {
         model.apply(change).unwrap();
