@@ -34,7 +34,7 @@ const COMMIT_EVERY_TIMES: u32 = 4;
 /// What one committed batch changes in the index.
 pub(super) struct IndexJob {
     changes: HashMap<EntityKey, Finding>,
-    /// What the index has never had, so that there is nothing to be removed first. A removal is looked for in all of the
+    /// What has its first revision, which the index has never had, so that nothing is to be removed first. A removal is looked for in all of the
     /// index, and kept in memory for as long as an older merge runs, which is very long while very much is loaded.
     new: HashSet<EntityKey>,
     position: Position,
@@ -65,7 +65,7 @@ impl IndexJob {
         } in changes
         {
             position.sequence = *sequence;
-            if *revision == 1 && matches!(fact, Fact::Created { .. }) && !findings.contains_key(key) {
+            if *revision == 1 && matches!(fact, Fact::Created { .. }) {
                 new.insert(key.clone());
             }
             match fact {
@@ -111,9 +111,7 @@ impl IndexJob {
     }
 
     fn absorb(&mut self, later: Self) {
-        let known = &self.changes;
-        self.new
-            .extend(later.new.into_iter().filter(|key| !known.contains_key(key)));
+        self.new.extend(later.new);
         for (key, finding) in later.changes {
             match (self.changes.get_mut(&key), finding) {
                 (Some(known), Finding::Stored(environments)) => known.move_to(&environments),

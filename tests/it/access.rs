@@ -26,6 +26,11 @@ types = ['*']
 environments = ['lab-*']
 
 [[access.rules]]
+principals = ['idle']
+types = ['*']
+environments = ['there-is-none']
+
+[[access.rules]]
 principals = ['dashboards']
 types = ['search', 'graph.*', 'ping']
 environment_tags = { owner = 'lab' }
@@ -42,7 +47,7 @@ impl Stage {
     /// `vault`; `vault` needs `web`, so that all are a cycle. `secret` is in no environment, and needs `web`.
     async fn set() -> Self {
         let broker = tokio::task::block_in_place(TestBroker::private);
-        for user in ["lab-bot", "dashboards", "stranger"] {
+        for user in ["lab-bot", "dashboards", "idle", "stranger"] {
             broker.rabbitmqctl(&["add_user", user, PASSWORD]);
             broker.rabbitmqctl(&["set_permissions", user, ".*", ".*", ".*"]);
         }
@@ -209,6 +214,18 @@ async fn whoever_works_in_some_environments_finds_and_changes_nothing_elsewhere(
         .await;
     tells_nothing_of_elsewhere(&kept);
 
+    let idle = stage.client("idle").await;
+    for question in [
+        json!({"query": "*", "facets": ["kind"]}),
+        json!({"query": "environment:lab-1"}),
+    ] {
+        assert_eq!(
+            idle.question("search", json!({"args": question})).await["total"],
+            0
+        );
+    }
+    assert_eq!(idle.question("ping", json!({})).await["resources"], 0);
+
     let stranger = stage.client("stranger").await;
     forbidden(
         &stranger
@@ -283,8 +300,10 @@ async fn a_copy_and_a_standing_question_hold_only_what_may_be_seen() {
         .operator
         .applied("resource.put", json!({"id": "hidden", "kind": "vm"}))
         .await;
-    let link = json!({"environment": "lab-1", "resources": ["secret"]});
-    stage.operator.applied("environment.link", link).await;
+    let both = ["prod", "lab-1"].map(|environment| {
+        json!({"type": "environment.link", "args": {"environment": environment, "resources": ["secret"]}})
+    });
+    stage.operator.applied("batch", json!({"commands": both})).await;
     let change = loop {
         let (kind, body) = next(&mut told).await;
         if kind == "answer.changed" {
@@ -292,7 +311,9 @@ async fn a_copy_and_a_standing_question_hold_only_what_may_be_seen() {
         }
     };
     assert_eq!(change["added"][0]["id"], "secret", "{change:#}");
-    assert!(!change.to_string().contains("hidden"), "{change:#}");
+    for elsewhere in ["hidden", "prod"] {
+        assert!(!change.to_string().contains(elsewhere), "{change:#}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
