@@ -233,7 +233,17 @@ impl Desk {
                 None => pong(&api, &reach).map(|answer| rendered(&api, &answer)),
             }
         });
-        Ok(answered.await?)
+        Ok(match answered.await {
+            // One question is no reason to end the session of all: it may have met damage that only it looks at.
+            Err(lost) if lost.is_panic() => {
+                tracing::error!("answering a question panicked; see what was written before this");
+                let detail = "the instance failed at this question";
+                Err(Box::new(
+                    Problem::new(ProblemKind::Unavailable, detail).hint("ask another instance"),
+                ))
+            }
+            answered => answered?,
+        })
     }
 
     fn unsubscribe(&self, subscription: &str) -> Result<Answer, Box<Problem>> {

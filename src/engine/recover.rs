@@ -57,6 +57,15 @@ pub fn is_new(config: &store::Config) -> bool {
 /// # Errors
 /// [`Fault`] where the data directory is in use, damaged or of a newer format, or a thread cannot be started.
 pub fn start(setup: Setup) -> Result<Engine, Fault> {
+    guarded(|| begin(setup))
+}
+
+/// The database gives an error for most damage to its file, and panics at some.
+fn guarded<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(Fault::Store(store::Fault::Unreadable)))
+}
+
+fn begin(setup: Setup) -> Result<Engine, Fault> {
     let Setup {
         engine: config,
         store: store_config,
@@ -164,6 +173,10 @@ pub fn start(setup: Setup) -> Result<Engine, Fault> {
 /// # Errors
 /// [`Fault`] where the data directory is in use, damaged or of a newer format.
 pub fn read_only(config: &store::Config) -> Result<Reads, Fault> {
+    guarded(|| open_to_read(config))
+}
+
+fn open_to_read(config: &store::Config) -> Result<Reads, Fault> {
     let search_config = search::Config::default();
     // It is there already; a new one would have no name, and nothing in it.
     let store = Arc::new(Store::open(config, "")?);

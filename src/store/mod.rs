@@ -55,6 +55,11 @@ impl Default for Config {
     }
 }
 
+/// How to get another data file in the place of one that is damaged.
+const ANOTHER: &str = "move the data directory away, and restore a snapshot (`domesday snapshot restore`), or begin \
+                       with an empty directory, beside another instance of the namespace or as its secondary, and get \
+                       a copy from that";
+
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -94,16 +99,36 @@ pub enum Fault {
         /// Why.
         source: RecordFault,
     },
+    /// The data file is not as it was written.
+    #[error("the data file is damaged: {ANOTHER}")]
+    Damaged(#[source] redb::Error),
+    /// The data file is so far from what was written that reading it panicked.
+    #[error("the data file is damaged, or reading it met a defect of ours: {ANOTHER}")]
+    Unreadable,
     /// The database failed.
     #[error("the data file failed")]
-    Database(#[from] redb::Error),
+    Database(#[source] redb::Error),
+}
+
+impl From<redb::Error> for Fault {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Corrupted(_) => Self::Damaged(error),
+            error => Self::Database(error),
+        }
+    }
 }
 
 impl Fault {
     /// Whether starting again is useless until a person has changed a setting or moved a file.
     pub const fn is_permanent(&self) -> bool {
         match self {
-            Self::InUse(_) | Self::NewerFormat { .. } | Self::Foreign(_) | Self::Directory { .. } => true,
+            Self::InUse(_)
+            | Self::NewerFormat { .. }
+            | Self::Foreign(_)
+            | Self::Directory { .. }
+            | Self::Damaged(_)
+            | Self::Unreadable => true,
             Self::Record { .. } | Self::Database(_) => false,
         }
     }
@@ -113,7 +138,7 @@ macro_rules! database_faults {
     ($($error:ty),*) => {$(
         impl From<$error> for Fault {
             fn from(error: $error) -> Self {
-                Self::Database(error.into())
+                redb::Error::from(error).into()
             }
         }
     )*};
@@ -295,6 +320,6 @@ fn open_fault(error: redb::DatabaseError, directory: &Path, file: &Path) -> Faul
         {
             Fault::Foreign(file.to_owned())
         }
-        other => Fault::Database(other.into()),
+        other => redb::Error::from(other).into(),
     }
 }
