@@ -219,7 +219,7 @@ impl Server {
         let file = folder.path().join("config.toml");
         let text = format!(
             "[broker]\nurl = {url:?}\nnamespace = {namespace:?}\n[store]\ndirectory = \"{directory}\"\n\
-             [engine]\nacknowledge = \"confirmed\"\n[telemetry]\nlevel = \"warn\"\n\
+             [engine]\nacknowledge = \"confirmed\"\n[telemetry]\nlevel = \"error\"\n\
              [access]\nopen = true\n{settings}",
             url = broker.url,
             directory = folder.path().join("data").display(),

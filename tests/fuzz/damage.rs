@@ -10,10 +10,9 @@ use domesday::store;
 
 use super::chance::Chance;
 use super::files::Seeds;
-use super::{mutate, number};
+use super::{cases, mutate};
 
 const COUNT: u64 = 200;
-const SEED: u64 = 1;
 /// The most cases of a run: each opens a register.
 const COUNT_MAX: u64 = 20_000;
 
@@ -94,12 +93,9 @@ fn no_damage_makes_a_register_panic() {
     runtime.block_on(Seeds::new(folder.path()));
     let whole = folder.path().join("data");
     assert!(read(&whole), "as it is");
-    let seed = number("DOMESDAY_FUZZ_SEED").unwrap_or(SEED);
-    let count = number("DOMESDAY_FUZZ_COUNT").unwrap_or(COUNT).min(COUNT_MAX);
-    let cases = match number("DOMESDAY_FUZZ_CASE") {
-        Some(case) => case..case + 1,
-        None => 0..count,
-    };
+    let (seed, mut cases) = cases(COUNT);
+    cases.end = cases.end.min(cases.start + COUNT_MAX);
+    let count = cases.end - cases.start;
     let began = Instant::now();
     let mut survived = 0;
     for case in cases {

@@ -17,10 +17,9 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::chance::Chance;
-use super::{mutate, number};
+use super::{cases, mutate};
 
 const COUNT: u64 = 3_000;
-const SEED: u64 = 1;
 /// Of the cases: a snapshot goes through a file, which takes a hundred times as long as the others.
 const SNAPSHOTS_ONE_IN: usize = 100;
 
@@ -224,12 +223,8 @@ fn no_file_and_no_parcel_makes_a_reader_panic() {
     ] {
         assert!(reads(kind, bytes, &file), "{kind:?} as it is");
     }
-    let seed = number("DOMESDAY_FUZZ_SEED").unwrap_or(SEED);
-    let count = number("DOMESDAY_FUZZ_COUNT").unwrap_or(COUNT);
-    let cases = match number("DOMESDAY_FUZZ_CASE") {
-        Some(case) => case..case + 1,
-        None => 0..count,
-    };
+    let (seed, cases) = cases(COUNT);
+    let count = cases.end - cases.start;
     let began = Instant::now();
     let mut counts: BTreeMap<(Kind, bool), u64> = BTreeMap::new();
     for case in cases {

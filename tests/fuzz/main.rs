@@ -24,6 +24,7 @@ mod node;
 mod queries;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -156,6 +157,16 @@ fn number(name: &str) -> Option<u64> {
         text.parse()
             .unwrap_or_else(|_| panic!("{name} is {text}, not a number")),
     )
+}
+
+/// The seed of this run, and its cases: so many where nothing else is said.
+fn cases(count: u64) -> (u64, Range<u64>) {
+    let seed = number("DOMESDAY_FUZZ_SEED").unwrap_or(SEED);
+    let cases = match number("DOMESDAY_FUZZ_CASE") {
+        Some(case) => case..case + 1,
+        None => 0..number("DOMESDAY_FUZZ_COUNT").unwrap_or(count),
+    };
+    (seed, cases)
 }
 
 #[test]

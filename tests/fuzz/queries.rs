@@ -11,11 +11,10 @@ use domesday::search::{Ask, Budget, Config, GraphSet, Index, Query, Sets, comple
 use domesday::wire::document_from_json;
 use serde_json::json;
 
+use super::cases;
 use super::chance::Chance;
-use super::number;
 
 const COUNT: u64 = 3_000;
-const SEED: u64 = 1;
 /// How long one query may take, on a machine that has other things to do.
 const SOON: Duration = Duration::from_secs(10);
 
@@ -305,12 +304,7 @@ fn made(chance: &mut Chance) -> String {
 fn no_query_makes_a_search_panic_hang_or_contradict_itself() {
     let folder = tempfile::tempdir().unwrap();
     let field = Field::new(folder.path());
-    let seed = number("DOMESDAY_FUZZ_SEED").unwrap_or(SEED);
-    let count = number("DOMESDAY_FUZZ_COUNT").unwrap_or(COUNT);
-    let cases = match number("DOMESDAY_FUZZ_CASE") {
-        Some(case) => case..case + 1,
-        None => 0..count,
-    };
+    let (seed, cases) = cases(COUNT);
     let began = Instant::now();
     let (mut read, mut slowest) = (0_u64, Duration::ZERO);
     for case in cases.clone() {

@@ -362,8 +362,12 @@ async fn rules_are_explained_and_taken_up_while_the_server_runs() {
     eventually("the stranger is out again", SOON, refused).await;
 
     let url = stage.broker.seen_by("stranger", PASSWORD, "%2f").config().url;
-    let ran = stage.server.cli(&["status", "--broker", &url]).await;
-    assert!(!ran.out.contains("primary"), "{}", ran.out);
+    let ran = stage.server.cli(&["status", "--broker", &url]).await.expect(1);
+    assert!(
+        ran.err.contains("user stranger may not do instance.status"),
+        "{}",
+        ran.err
+    );
     assert!(stage.server.terminate().await.success());
 }
 

@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_millis(700);
 /// The instances that answer, by name.
 ///
 /// # Errors
-/// The broker cannot be reached, or nobody answers.
+/// The broker cannot be reached, nobody answers, or those that answer say no.
 pub(super) async fn call(session: &Session) -> Result<Vec<StatusBody>, Failure> {
     let (client, _) = session.client().await?;
     let mut inbox = client.inbox().await.map_err(|fault| failure(&fault))?;
@@ -29,17 +29,22 @@ pub(super) async fn call(session: &Session) -> Result<Vec<StatusBody>, Failure> 
     let control = session.names().control();
     let sent = client.publish(&control, ALL_KEY, &request, FIRST).await;
     sent.map_err(|fault| failure(&fault))?;
-    let mut all = Vec::new();
+    let (mut all, mut refused) = (Vec::new(), None);
     let mut wait = FIRST;
     while let Ok(Some(delivery)) = tokio::time::timeout(wait, inbox.next()).await {
         let delivery = delivery.map_err(|fault| failure(&fault))?;
-        if delivery.message.kind.as_deref() == Some(STATUS) {
-            all.push(read::<StatusBody>(&delivery.message)?);
+        match delivery.message.kind.as_deref() {
+            Some(STATUS) => all.push(read::<StatusBody>(&delivery.message)?),
+            Some(REFUSED) => refused = Some(read::<RefusedBody>(&delivery.message)?),
+            _ => {}
         }
         delivery.ack().await.map_err(|fault| failure(&fault))?;
         wait = QUIET;
     }
     if all.is_empty() {
+        if let Some(refused) = refused {
+            return Err(refusal(&refused.problem));
+        }
         return Err(
             Failure::new(Exit::TryAgain, "no instance of this namespace answers")
                 .hint("start `domesday server`, or name its namespace with --namespace"),
