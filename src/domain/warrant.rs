@@ -159,9 +159,9 @@ impl<'a> Checked<'a> {
     ) -> Result<bool, ViewFault> {
         match self.base.entity(key)? {
             Entity::Live(_) => holds(reach, self.base, key),
-            _ if makes || now.exists(key) => Ok(true),
-            Entity::Absent => Ok(false),
-            // It is where it was, and would come back there.
+            _ if now.exists(key) => Ok(true),
+            Entity::Absent => Ok(makes),
+            // It is where it was: it would come back there, or could not any more.
             Entity::Buried(Tombstone { document, links, .. }) => match &*document {
                 Document::Environment(environment) => Ok(reach.holds(environment)),
                 Document::Resource(_) => holds_any(reach, self.base, links),

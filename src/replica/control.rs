@@ -14,13 +14,13 @@ use super::letter::{Letter, hand_over};
 use super::lookout::{Stage, View, millis};
 use super::tail::Tail;
 use super::{Fault, Follower, PRIMARY_KEY, Replica};
-use crate::broker::{Client, Message, Publisher, Session};
-use crate::domain::{Position, Problem, ProblemKind, Reach, Role, Standing, Warrant};
+use crate::broker::{Certificate, Certificates, Client, Message, Publisher, Session};
+use crate::domain::{Position, Problem, ProblemKind, Reach, Role, Standing, Timestamp, Warrant};
 use crate::engine::{Entry, Stopped};
 use crate::wire;
 use crate::wire::shape::{
-    DrillBody, HandedOverBody, LagBody, PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody,
-    StatusBody, SwitchOverBody,
+    CertificateBody, DrillBody, HandedOverBody, LagBody, PromoteBody, PromotedBody, RefusedBody, ReseedBody,
+    ReseedingBody, StatusBody, SwitchOverBody,
 };
 
 /// The routing key of what every instance is asked.
@@ -54,6 +54,8 @@ const SILENT: Duration = Duration::from_secs(5);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// How long the copy may then take for what it lacks.
 const LAST_CHANGES: Duration = Duration::from_secs(10);
+/// A day, in microseconds.
+const DAY_US: i64 = 86_400_000_000;
 /// How long the instance that serves has to finish what is in flight, and to say where it has stopped.
 const HAND_OVER: Duration = Duration::from_mins(1);
 /// How long the copy may then take for what it lacks.
@@ -165,7 +167,7 @@ impl Replica {
                         (request, Err(busy()))
                     } else {
                         let answering = async move {
-                            let answer = self.answer(&request, follower).await;
+                            let answer = self.answer(session, &request, follower).await;
                             (request, answer)
                         };
                         if is_slow {
@@ -212,10 +214,15 @@ impl Replica {
         Ok(answer.turn)
     }
 
-    async fn answer(&self, request: &Message, follower: Option<&Follower>) -> Result<Answer, No> {
+    async fn answer(
+        &self,
+        session: &Session,
+        request: &Message,
+        follower: Option<&Follower>,
+    ) -> Result<Answer, No> {
         self.may(request)?;
         match request.kind.as_deref() {
-            Some(STATUS_GET) => Ok(Answer::new(STATUS, &self.status())),
+            Some(STATUS_GET) => Ok(Answer::new(STATUS, &self.status(session.certificates()))),
             Some(PROMOTE) => self.promote(&read(request)?, follower).await,
             Some(SWITCH_OVER) => self.switch_over(&read(request)?, follower).await,
             Some(RESEED) => self.reseed(&read(request)?, follower),
@@ -252,7 +259,7 @@ impl Replica {
     }
 
     /// How this instance is.
-    fn status(&self) -> StatusBody {
+    fn status(&self, certificates: &Certificates) -> StatusBody {
         let engine = &self.engine;
         let stage = self.lookout.stage().borrow().clone();
         let held = *engine.committed().borrow();
@@ -285,7 +292,25 @@ impl Replica {
             lag,
             proved,
             last_snapshot: self.lookout.snapshot().map(wire::format_time),
+            certificates: self.shown(certificates),
         }
+    }
+
+    /// The certificates of a connection, with how long they last.
+    fn shown(&self, certificates: &Certificates) -> Vec<CertificateBody> {
+        let now = (self.clock)();
+        let each = [("instance", &certificates.ours), ("broker", &certificates.theirs)];
+        let shown = each.into_iter().filter_map(|(shown_by, certificate)| {
+            let Certificate { subject, not_after } = certificate.as_ref()?;
+            let end = Timestamp(not_after.saturating_mul(1_000_000));
+            Some(CertificateBody {
+                shown_by: shown_by.to_owned(),
+                subject: subject.clone(),
+                valid_until: wire::format_time(end),
+                days_left: end.0.saturating_sub(now.0).div_euclid(DAY_US),
+            })
+        });
+        shown.collect()
     }
 
     /// Takes the place of an instance that is gone.

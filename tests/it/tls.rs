@@ -293,6 +293,14 @@ async fn a_private_broker_sees_the_new_certificate_of_a_server_that_loses_and_do
     server.says("serving").await;
     // It ends in 20 days, and they are told.
     server.says("expires in 19 days").await;
+    let status = verb(&place, &first, &["status"]).await.expect(0);
+    let told = "its certificate, CN=site-1, expires in 19 days";
+    assert!(status.out.contains(told), "{}", status.out);
+    assert!(
+        !status.out.contains("of its broker"),
+        "that one lasts: {}",
+        status.out
+    );
     verb(&place, &first, &["ping"]).await.expect(0);
     let serials = || {
         let listed = place

@@ -1,6 +1,6 @@
 //! `status`: every instance of the namespace, a line each.
 
-use crate::wire::shape::{LagBody, StatusBody};
+use crate::wire::shape::{CertificateBody, LagBody, StatusBody};
 
 use super::super::exit::{Exit, Failure};
 use super::super::output::{ALARM, Output, one_line};
@@ -8,6 +8,9 @@ use super::super::session::Session;
 use super::super::table::table;
 use super::args::StatusArgs;
 use super::roll;
+
+/// From so many days before its end on, a certificate is told of.
+const SOON_DAYS: i64 = 30;
 
 /// Asks, and prints who is there.
 ///
@@ -41,7 +44,25 @@ pub async fn status(args: &StatusArgs, session: &Session, output: &mut Output) -
             output.print(&format!("{ALARM}{instance}{ALARM:#}: {fault}\n"))?;
         }
     }
+    for status in &all {
+        for certificate in status.certificates.iter().filter(|one| one.days_left < SOON_DAYS) {
+            output.print(&format!("{}\n", expiring(status, certificate)))?;
+        }
+    }
     Ok(Exit::Ok)
+}
+
+fn expiring(status: &StatusBody, certificate: &CertificateBody) -> String {
+    let (instance, subject) = (one_line(&status.instance), one_line(&certificate.subject));
+    let whose = match certificate.shown_by.as_str() {
+        "broker" => "the certificate of its broker",
+        _ => "its certificate",
+    };
+    let end = match certificate.days_left {
+        ..0 => "has expired: no new connection can be made until it is replaced".to_owned(),
+        days => format!("expires in {days} days: replace it in time"),
+    };
+    format!("{ALARM}{instance}{ALARM:#}: {whose}, {subject}, {end}")
 }
 
 fn row(status: &StatusBody) -> [String; 10] {

@@ -30,7 +30,7 @@ fn access() -> Access {
 struct Register(State);
 
 impl Register {
-    /// `lab-1` has `web`, `prod` has `db`, and both have `bus`, which needs `db`.
+    /// `lab-1` has `web`, `prod` has `db` and `vault`, and both have `bus`, which needs `db`.
     fn new() -> Self {
         let mut register = Self(State::default());
         for environment in ["lab-1", "prod"] {
@@ -38,10 +38,11 @@ impl Register {
                 .does("operator", put_environment(environment, &[]))
                 .unwrap();
         }
-        for (resource, needs) in [("db", None), ("web", None), ("bus", Some("db"))] {
+        for (resource, needs) in [("db", None), ("vault", None), ("web", None), ("bus", Some("db"))] {
             register.does("operator", put(resource, needs)).unwrap();
         }
-        for (environment, resources) in [("lab-1", &["web", "bus"]), ("prod", &["db", "bus"])] {
+        let places: [(&str, &[&str]); 2] = [("lab-1", &["web", "bus"]), ("prod", &["db", "bus", "vault"])];
+        for (environment, resources) in places {
             register.does("operator", link(environment, resources)).unwrap();
         }
         register
@@ -187,6 +188,13 @@ fn a_new_resource_is_put_and_linked_in_one_batch() {
 #[test]
 fn nobody_takes_in_what_they_may_not_touch() {
     let mut register = Register::new();
+    register.does("operator", remove("vault")).unwrap();
+    let again = batch(vec![put("vault", None), link("lab-1", &["vault"])]);
+    assert_eq!(
+        register.forbids("lab-bot", again),
+        "/args/commands/0/args/id",
+        "it could not be restored then"
+    );
     assert_eq!(
         register.forbids("lab-bot", put_environment("lab-2", &["db"])),
         "/args/resources/0"

@@ -102,6 +102,23 @@ pub struct StatusBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TimeText")]
     pub last_snapshot: Option<String>,
+    /// The certificates of its connection to the broker, where that is encrypted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateBody>,
+}
+
+/// A certificate of a connection to the broker, whose end would be that of the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CertificateBody {
+    /// Who shows it: `instance` or `broker`.
+    pub shown_by: String,
+    /// Whose it is, such as `CN=broker`.
+    pub subject: String,
+    /// Until when it is valid.
+    #[schemars(with = "TimeText")]
+    pub valid_until: String,
+    /// Whole days until then; below zero where it has expired.
+    pub days_left: i64,
 }
 
 /// What an instance lacks of the one that it follows, as far as it has heard.

@@ -44,9 +44,9 @@ pub use history::{
     CompareArgs, ComparisonBody, DifferenceBody, HistoryArgs, HistoryBody, MomentBody, PairBody, PastBody,
 };
 pub use instance::{
-    CanaryBody, ChangesGetBody, DrillBody, DrilledBody, HandOverBody, HandedOverBody, HeartbeatBody, LagBody,
-    PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody, StatusBody, StatusGetBody,
-    SwitchOverBody,
+    CanaryBody, CertificateBody, ChangesGetBody, DrillBody, DrilledBody, HandOverBody, HandedOverBody,
+    HeartbeatBody, LagBody, PromoteBody, PromotedBody, RefusedBody, ReseedBody, ReseedingBody, StatusBody,
+    StatusGetBody, SwitchOverBody,
 };
 pub use news::{CycleBody, DanglingClearedBody, GraphNewsBody, NewsBody};
 pub use question::{
